@@ -1,0 +1,106 @@
+// Whole files: read into memory, or written so that a reader sees the old content or the new one, never half
+// of it.
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <ios>
+#include <random>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "nlcl/core/error.hpp"
+#include "nlcl/io/bytes.hpp"
+
+namespace nlcl {
+
+inline constexpr std::size_t max_file_size = std::size_t{1}
+                                             << 32;  // 4 GiB: the largest checkpoint is far below
+
+namespace detail {
+
+// The system's words for errno, which the standard streams leave as the system call set it.
+inline std::string os_reason() { return errno ? std::generic_category().message(errno) : "unknown reason"; }
+
+// Messages name `target`, of which `path` may be the temporary.
+inline void write_bytes(const std::filesystem::path& path, ByteSpan bytes,
+                        const std::filesystem::path& target) {
+  errno = 0;
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out.close();  // the last bytes are written here, and a full disk may only show here
+  require<IoError>(!out.fail(), "cannot write ", target.string(), ": ", os_reason());
+}
+
+}  // namespace detail
+
+// All bytes of a file or pipe. Throws IoError when it cannot be read, is a directory, or holds more than
+// `limit` bytes.
+inline std::vector<std::byte> read_file(const std::filesystem::path& path,
+                                        std::size_t limit = max_file_size) {
+  std::error_code ignored;
+  require<IoError>(!std::filesystem::is_directory(path, ignored), "cannot read ", path.string(),
+                   ": is a directory");
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  require<IoError>(in.is_open(), "cannot read ", path.string(), ": ", detail::os_reason());
+
+  const std::uintmax_t known_size = std::filesystem::file_size(path, ignored);  // a pipe has none
+  std::vector<std::byte> bytes;
+  if (!ignored && known_size < limit) bytes.reserve(static_cast<std::size_t>(known_size) + 1);
+  std::size_t size = 0;
+  while (in) {
+    require<IoError>(size <= limit, "cannot read ", path.string(), ": more than ", limit, " bytes");
+    bytes.resize(std::max(bytes.capacity(), size + 65536));
+    in.read(reinterpret_cast<char*>(bytes.data() + size), static_cast<std::streamsize>(bytes.size() - size));
+    size += static_cast<std::size_t>(in.gcount());
+  }
+  require<IoError>(!in.bad(), "cannot read ", path.string(), ": ", detail::os_reason());
+  require<IoError>(size <= limit, "cannot read ", path.string(), ": more than ", limit, " bytes");
+  bytes.resize(size);
+  return bytes;
+}
+
+// Replaces the content of `path`: written to a temporary beside it, then renamed over it. Throws IoError on
+// any failure; the temporary is then removed and the old file is untouched. A link is followed; what is not a
+// regular file (a device, a pipe) is written in place, since a rename would replace it.
+inline void write_file_atomically(const std::filesystem::path& path, ByteSpan bytes) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  require<IoError>(!fs::is_directory(path, error), "cannot write ", path.string(), ": is a directory");
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error))
+    return detail::write_bytes(path, bytes, path);
+
+  const fs::path target = fs::is_symlink(path, error) ? fs::weakly_canonical(path, error) : path;
+  require<IoError>(!target.empty(), "cannot write ", path.string(), ": ", error.message());
+  std::random_device random;
+  fs::path temporary = target;
+  temporary += text(".", random(), random(), ".tmp");
+  try {
+    detail::write_bytes(temporary, bytes, path);
+    fs::rename(temporary, target, error);
+    require<IoError>(!error, "cannot write ", path.string(), ": ", error.message());
+  } catch (...) {
+    fs::remove(temporary, error);
+    throw;
+  }
+}
+
+// parse(bytes of the file). A FormatError that it throws gets the path in front of its message.
+template <class Parse>
+auto parse_file(const std::filesystem::path& path, Parse parse) {
+  const std::vector<std::byte> bytes = read_file(path);
+  try {
+    return parse(ByteSpan(bytes));
+  } catch (const FormatError& error) {
+    throw FormatError(text(path.string(), ": ", error.what()));
+  }
+}
+
+}  // namespace nlcl

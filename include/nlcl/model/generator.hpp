@@ -1,0 +1,103 @@
+// The generator of NLCL (Ye et al., CVPR 2022; Chang et al., TPAMI 2024): one for the clean layer, one for
+// the rain layer.
+//
+//     0       conv 3x3, 3 -> 32
+//     1..16   residual block: conv 3x3, instance norm, ReLU, conv 3x3, instance norm, + the block's input
+//     17      conv 3x3, instance norm, ReLU, conv 3x3
+//     18      conv 3x3, 32 -> 3
+//
+// No down-sampling, no skip over the whole, no bound on the output: it takes any height and width. 316,195
+// parameters.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nlcl/nn/conv_layer.hpp"
+#include "nlcl/ops/instance_norm.hpp"
+#include "nlcl/ops/relu.hpp"
+#include "nlcl/ops/sum.hpp"
+
+namespace nlcl {
+
+template <class T = float>
+class Generator {
+ public:
+  static constexpr Index image_channels = 3;
+  static constexpr Index channels = 32;
+  static constexpr int residual_blocks = 16;
+  static constexpr int layers = residual_blocks + 3;  // the indices of the table above
+
+  // The two convolutions of layers 1 to 17.
+  struct Pair {
+    ConvLayer<T> first, second;
+  };
+
+  // Initial weights are drawn in the order of the layers.
+  explicit Generator(Random& random)
+      : head(image_channels, channels, 3, same, random),
+        pairs(make_pairs(random)),
+        tail(channels, image_channels, 3, same, random) {}
+  explicit Generator(Random&& random = Random(0)) : Generator(random) {}
+
+  // x [N,H,W,3] in [-1,1] -> [N,H,W,3], unbounded. Throws ShapeError for other than 3 channels.
+  Tensor<T> operator()(const Tensor<T>& x) const { return encode(x, {layers - 1}).front(); }
+
+  // The outputs of the layers named in `taps` (ascending), computed no further than the last of them.
+  std::vector<Tensor<T>> encode(const Tensor<T>& x, const std::vector<int>& taps) const {
+    require<ShapeError>(!taps.empty() && std::is_sorted(taps.begin(), taps.end()) && taps.front() >= 0 &&
+                            taps.back() < layers,
+                        "encode: taps must ascend within 0 to ", layers - 1);
+    std::vector<Tensor<T>> outputs;
+    Tensor<T> y = x;
+    for (int i = 0; i <= taps.back(); ++i) {
+      y = layer(i, y);
+      for (int tap : taps)
+        if (tap == i) outputs.push_back(y);
+    }
+    return outputs;
+  }
+
+  // Names of the published checkpoint: gen.0.weight, gen.1.model.0.conv.weight, ..., gen.17.conv.3.bias,
+  // gen.18.bias
+  void parameters(const std::string& prefix, const auto& visit) {
+    const std::string gen = join_name(prefix, "gen");
+    head.parameters(gen + ".0", visit);
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      const bool residual = i < residual_blocks;
+      const std::string pair = gen + "." + std::to_string(i + 1);
+      pairs[i].first.parameters(pair + (residual ? ".model.0.conv" : ".conv.0"), visit);
+      pairs[i].second.parameters(pair + (residual ? ".model.1.conv" : ".conv.3"), visit);
+    }
+    tail.parameters(gen + ".18", visit);
+  }
+
+  ConvLayer<T> head;
+  std::vector<Pair> pairs;
+  ConvLayer<T> tail;
+
+ private:
+  static constexpr Conv2dOptions same{.padding = 1};
+
+  static std::vector<Pair> make_pairs(Random& random) {
+    const auto conv = [&] { return ConvLayer<T>(channels, channels, 3, same, random); };
+    std::vector<Pair> pairs;
+    for (int i = 0; i < residual_blocks + 1; ++i) {
+      ConvLayer<T> first = conv();
+      pairs.push_back({std::move(first), conv()});
+    }
+    return pairs;
+  }
+
+  Tensor<T> layer(int index, const Tensor<T>& x) const {
+    if (index == 0) return head(x);
+    if (index == layers - 1) return tail(x);
+    const Pair& pair = pairs[static_cast<std::size_t>(index - 1)];
+    const Tensor<T> y = pair.second(relu(instance_norm(pair.first(x))));
+    return index <= residual_blocks ? sum(x, instance_norm(y)) : y;
+  }
+};
+
+}  // namespace nlcl

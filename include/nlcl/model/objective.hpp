@@ -1,0 +1,236 @@
+// What NLCL minimises. O is a rainy image, B = G_B(O) its clean layer, R = G_R(O) its rain layer; `clean` is
+// an unrelated clean image and I = G_B(clean) its identity.
+//
+//     discriminator   ( mean D(B)^2 + mean (D(clean) - 1)^2 ) / 2
+//     adversarial     mean (D(B) - 1)^2
+//     location        PatchNCE between features of O and of B at the same places, and of clean and I; G_B is the encoder
+//     layer           layer contrast between patches of B and of R; D is the encoder
+//     consistency     mean (B + R - O)^2
+//     sparsity        mean |O - B|
+//
+// Two objectives share all of this and differ in the layer contrast only. `cvpr2022` is that of Ye et al.
+// 2022: the mean over the pooled anchors, of which 128 are rain and 8 background. `asymmetric` follows the
+// idea of Chang et al. (TPAMI 2024), that the background's patches vary more than the rain's: means of their
+// own for both layers, weighted by their compactness. Its formula was not published, and the one here is our
+// own (see ops/layer_contrast.hpp).
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nlcl/model/discriminator.hpp"
+#include "nlcl/model/generator.hpp"
+#include "nlcl/model/projection.hpp"
+#include "nlcl/ops/layer_contrast.hpp"
+#include "nlcl/ops/patch_nce.hpp"
+#include "nlcl/ops/patch_search.hpp"
+#include "nlcl/ops/pixel_losses.hpp"
+#include "nlcl/ops/scale.hpp"
+#include "nlcl/ops/sum.hpp"
+
+namespace nlcl {
+
+// All networks that training needs; inference needs `clean` and `rain` only.
+template <class T = float>
+struct Networks {
+  Generator<T> clean, rain;                   // G_B, G_R
+  Discriminator<T> discriminator;             // D
+  ProjectionHeads<T> location;                // on features of G_B
+  ProjectionHeads<T> back_layer, rain_layer;  // on features of D
+
+  explicit Networks(Random& random)
+      : clean(random),
+        rain(random),
+        discriminator(random),
+        location(std::vector<Index>(location_taps().size(), Generator<T>::channels), random),
+        back_layer(discriminator_channels(), random),
+        rain_layer(discriminator_channels(), random) {}
+  explicit Networks(Random&& random = Random(0)) : Networks(random) {}
+
+  void parameters(const std::string& prefix, const auto& visit) {
+    for_each_network(prefix,
+                     [&](const std::string& name, auto& network) { network.parameters(name, visit); });
+  }
+
+  // visit(name, network), with the names that the published code gives them.
+  void for_each_network(const std::string& prefix, const auto& visit) {
+    visit(join_name(prefix, "G_B"), clean);
+    visit(join_name(prefix, "G_R"), rain);
+    visit(join_name(prefix, "D"), discriminator);
+    visit(join_name(prefix, "F_loc"), location);
+    visit(join_name(prefix, "F_back"), back_layer);
+    visit(join_name(prefix, "F_rain"), rain_layer);
+  }
+
+  // Layers of G_B whose features the location contrast compares.
+  static const std::vector<int>& location_taps() {
+    static const std::vector<int> taps{0, 2, 4, 8, 12};
+    return taps;
+  }
+
+ private:
+  static std::vector<Index> discriminator_channels() {
+    return {std::begin(Discriminator<T>::tap_channels), std::end(Discriminator<T>::tap_channels)};
+  }
+};
+
+struct ObjectiveOptions {
+  double adversarial = 1, location = 1, layer = 1, consistency = 1,
+         sparsity = 0.1;  // weights of the terms; 0 leaves one out
+  Index location_patches = 256, back_patches = 8, rain_patches = 128;  // K of each search
+  double location_temperature = 0.07;
+  LayerContrastOptions layer_contrast;  // the asymmetric form; .pooled for cvpr2022
+};
+
+// One query for each image of the batch and each of the four searches.
+struct Queries {
+  std::vector<PatchCenter> rainy, clean, back, rain;
+};
+
+// Row and column uniform in [16, H-16] and [16, W-16]. Throws ShapeError for sides below 33.
+inline std::vector<PatchCenter> draw_queries(const Shape& x, Random& random) {
+  constexpr Index margin = 16;
+  require<ShapeError>(x.rank() == 4 && x[1] > 2 * margin && x[2] > 2 * margin,
+                      "queries: images expect sides above ", 2 * margin, ", x is ", x);
+  const auto draw = [&](Index size) {
+    return margin + static_cast<Index>(random.below(static_cast<std::uint32_t>(size - 2 * margin + 1)));
+  };
+  std::vector<PatchCenter> queries;
+  for (Index n = 0; n < x[0]; ++n) {
+    const Index row = draw(x[1]);
+    queries.push_back({n, row, draw(x[2])});
+  }
+  return queries;
+}
+
+// The terms of the generators' loss before they are weighted, as scalars on the tape.
+template <class T>
+struct GeneratorLosses {
+  Tensor<T> adversarial, location_rainy, location_clean, layer, consistency, sparsity;
+  Tensor<T> total;  // weighted
+};
+
+// What D minimises: it should say 1 of clean images and 0 of B, a constant here.
+template <class T>
+Tensor<T> discriminator_loss(const Discriminator<T>& discriminator, const Tensor<T>& back,
+                             const Tensor<T>& clean) {
+  return scale(sum(lsgan(discriminator(back.detached()), 0), lsgan(discriminator(clean), 1)), 0.5);
+}
+
+// A training step seen from its losses. The forward passes are made once, by the constructor, and serve every
+// term.
+template <class T>
+class Objective {
+ public:
+  // Images [N,H,W,3] in [-1,1]. Recorded if a tape is there.
+  Objective(const Networks<T>& networks, const ObjectiveOptions& options, const Tensor<T>& rainy_images,
+            const Tensor<T>& clean_images)
+      : networks_(networks), options_(options), rainy_(rainy_images), clean_(clean_images) {
+    require<ShapeError>(rainy_.shape() == clean_.shape(), "objective: rainy images ", rainy_.shape(),
+                        ", clean ones ", clean_.shape());
+    std::vector<int> taps = Networks<T>::location_taps();
+    taps.push_back(Generator<T>::layers - 1);
+    const auto encode = [&](const Tensor<T>& x, std::vector<Tensor<T>>& keys) {
+      std::vector<Tensor<T>> outputs = networks.clean.encode(x, taps);
+      const Tensor<T> image = std::move(outputs.back());
+      outputs.pop_back();
+      for (Tensor<T>& feature : outputs) keys.push_back(feature.detached());
+      return image;
+    };
+    back_ = encode(rainy_, rainy_keys_);
+    identity_ = encode(clean_, clean_keys_);
+    rain_ = networks.rain(rainy_);
+  }
+
+  const Tensor<T>& back() const { return back_; }          // B
+  const Tensor<T>& rain() const { return rain_; }          // R
+  const Tensor<T>& identity() const { return identity_; }  // I
+
+  // For the step of D, which comes first: B is a constant here.
+  Tensor<T> discriminator_loss() const {
+    return nlcl::discriminator_loss(networks_.discriminator, back_, clean_);
+  }
+
+  // For the step of the generators and heads, with the D of now. D's own parameters should be frozen. Terms
+  // of weight 0 are absent.
+  GeneratorLosses<T> generator_losses(const Queries& queries) const {
+    GeneratorLosses<T> losses;
+    const ObjectiveOptions& o = options_;
+    if (o.adversarial != 0 || o.layer != 0) {
+      const auto judged = networks_.discriminator.run(back_);
+      if (o.adversarial != 0) losses.adversarial = lsgan(judged.verdict, 1);
+      if (o.layer != 0) losses.layer = layer_loss(judged.features, queries);
+    }
+    if (o.location != 0) {
+      losses.location_rainy = location_loss(rainy_keys_, back_, queries.rainy);
+      losses.location_clean = location_loss(clean_keys_, identity_, queries.clean);
+    }
+    if (o.consistency != 0) losses.consistency = mean_squared_error(sum(back_, rain_), rainy_);
+    if (o.sparsity != 0) losses.sparsity = mean_absolute_error(rainy_, back_);
+
+    const auto add = [&](const Tensor<T>& term, double weight) {
+      if (!term) return;
+      const Tensor<T> weighted = scale(term, weight);
+      losses.total = losses.total ? sum(losses.total, weighted) : weighted;
+    };
+    add(losses.adversarial, o.adversarial);
+    add(losses.location_rainy, o.location / 2);
+    add(losses.location_clean, o.location / 2);
+    add(losses.layer, o.layer);
+    add(losses.consistency, o.consistency);
+    add(losses.sparsity, o.sparsity);
+    return losses;
+  }
+
+ private:
+  static constexpr std::size_t images(const Tensor<T>& x) { return static_cast<std::size_t>(x.shape()[0]); }
+
+  // Mean over images and taps. Keys are constants: the features of the input, and their projections.
+  Tensor<T> location_loss(const std::vector<Tensor<T>>& keys, const Tensor<T>& output,
+                          const std::vector<PatchCenter>& queries) const {
+    const std::vector<Tensor<T>> features = networks_.clean.encode(output, Networks<T>::location_taps());
+    const Index height = output.shape()[1], width = output.shape()[2];
+    Tensor<T> total;
+    for (const PatchCenter& query : queries) {
+      const auto centers = nearest_patches(keys.front(), {query}, {.count = options_.location_patches});
+      const auto query_vectors = networks_.location(features, centers, height, width);
+      const auto key_vectors = [&] {
+        const NoGrad no_grad;
+        return networks_.location(keys, centers, height, width);
+      }();
+      for (std::size_t tap = 0; tap < keys.size(); ++tap) {
+        const Tensor<T> loss = patch_nce(query_vectors[tap], key_vectors[tap], options_.location_temperature);
+        total = total ? sum(total, loss) : loss;
+      }
+    }
+    return scale(total, 1.0 / static_cast<double>(queries.size() * keys.size()));
+  }
+
+  // Mean over images and taps.
+  Tensor<T> layer_loss(const std::vector<Tensor<T>>& back_features, const Queries& queries) const {
+    const std::vector<Tensor<T>> rain_features = networks_.discriminator.features(rain_);
+    const Index height = back_.shape()[1], width = back_.shape()[2];
+    Tensor<T> total;
+    for (std::size_t n = 0; n < images(back_); ++n) {
+      const auto back_centers = nearest_patches(back_, {queries.back[n]}, {.count = options_.back_patches});
+      const auto rain_centers = nearest_patches(rain_, {queries.rain[n]}, {.count = options_.rain_patches});
+      const auto back = networks_.back_layer(back_features, back_centers, height, width);
+      const auto rain = networks_.rain_layer(rain_features, rain_centers, height, width);
+      for (std::size_t tap = 0; tap < back.size(); ++tap) {
+        const Tensor<T> loss = layer_contrast(back[tap], rain[tap], options_.layer_contrast);
+        total = total ? sum(total, loss) : loss;
+      }
+    }
+    return scale(total, 1.0 / static_cast<double>(images(back_) * back_features.size()));
+  }
+
+  const Networks<T>& networks_;
+  ObjectiveOptions options_;
+  Tensor<T> rainy_, clean_;
+  Tensor<T> back_, rain_, identity_;
+  std::vector<Tensor<T>> rainy_keys_, clean_keys_;  // features of O and of clean, constants
+};
+
+}  // namespace nlcl

@@ -1,0 +1,37 @@
+// Leaky ReLU (Maas et al. 2013): y = x for x > 0, else slope * x.      dx = dy where x > 0, else slope * dy.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/elementwise.hpp"
+#include "nlcl/core/tensor.hpp"
+
+namespace nlcl {
+
+template <class T>
+struct LeakyRelu {
+  static constexpr std::string_view name = "leaky_relu";
+  T slope;
+  Saved<T> y;  // has the sign of x, since the slope is positive, and the next layer keeps y anyway
+
+  Tensor<T> forward(const Tensor<T>& x) {
+    require<ShapeError>(slope > 0, "leaky_relu: slope is ", slope, ", expected more than 0");
+    const Tensor<T> result = map(x, [s = slope](T value) { return value > T{} ? value : s * value; });
+    y = result;
+    return result;
+  }
+
+  std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
+    return {map(y.get(), dy, [s = slope](T value, T g) { return value > T{} ? g : s * g; })};
+  }
+};
+
+// Any shape; y has the shape of x. Throws ShapeError for a slope that is not positive.
+template <class T>
+Tensor<T> leaky_relu(const Tensor<T>& x, double slope = 0.2) {
+  return apply(LeakyRelu<T>{static_cast<T>(slope), {}}, x);
+}
+
+}  // namespace nlcl

@@ -1,0 +1,82 @@
+// linear: y[m,o] = bias[o] + sum over i of x[m,i] * weight[o,i], in matrices y = x W^T + b.
+//
+//     dx = dy W        dW = dy^T x        db[o] = sum over m of dy[m,o]
+//
+// The products are Eigen's.
+#pragma once
+
+#include <Eigen/Core>
+#include <array>
+#include <string_view>
+
+#include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/tensor.hpp"
+
+namespace nlcl {
+
+namespace detail {
+
+// A tensor [rows, columns] as Eigen sees it.
+template <class T>
+using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+template <class T>
+Eigen::Map<const Matrix<T>> matrix(const Tensor<T>& x) {
+  return {x.data(), x.shape()[0], x.shape()[1]};
+}
+template <class T>
+Eigen::Map<Matrix<T>> mutable_matrix(Tensor<T>& x) {
+  return {x.mutable_data(), x.shape()[0], x.shape()[1]};
+}
+
+}  // namespace detail
+
+template <class T>
+struct Linear {
+  static constexpr std::string_view name = "linear";
+  Saved<T> x, weight;
+
+  Tensor<T> forward(const Tensor<T>& input, const Tensor<T>& matrix, const Tensor<T>& bias) {
+    require<ShapeError>(input.shape().rank() == 2, "linear: x expects [M,in], is ", input.shape());
+    require<ShapeError>(matrix.shape().rank() == 2 && matrix.shape()[1] == input.shape()[1],
+                        "linear: weight expects [out,", input.shape()[1], "], is ", matrix.shape(), " (x ",
+                        input.shape(), ")");
+    const Index out = matrix.shape()[0];
+    require<ShapeError>(bias.shape() == Shape{out}, "linear: bias expects ", Shape{out}, ", is ",
+                        bias.shape());
+    x = input, weight = matrix;
+    Tensor<T> y({input.shape()[0], out});
+    auto result = detail::mutable_matrix(y);
+    result.noalias() = detail::matrix(input) * detail::matrix(matrix).transpose();
+    result.rowwise() += Eigen::Map<const Eigen::RowVectorX<T>>(bias.data(), out);
+    return y;
+  }
+
+  std::array<Tensor<T>, 3> backward(const Tensor<T>& dy, const Wanted<3>& wanted) const {
+    std::array<Tensor<T>, 3> gradients;
+    if (wanted[0]) {
+      gradients[0] = Tensor<T>(x.shape());
+      detail::mutable_matrix(gradients[0]).noalias() = detail::matrix(dy) * detail::matrix(weight.get());
+    }
+    if (wanted[1]) {
+      gradients[1] = Tensor<T>(weight.shape());
+      detail::mutable_matrix(gradients[1]).noalias() =
+          detail::matrix(dy).transpose() * detail::matrix(x.get());
+    }
+    if (wanted[2]) {
+      gradients[2] = Tensor<T>({dy.shape()[1]});
+      Eigen::Map<Eigen::RowVectorX<T>>(gradients[2].mutable_data(), dy.shape()[1]) =
+          detail::matrix(dy).colwise().sum();
+    }
+    return gradients;
+  }
+};
+
+// x [M,in], weight [out,in] (as in PyTorch), bias [out] -> y [M,out]. Throws ShapeError where they do not
+// fit.
+template <class T>
+Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias) {
+  return apply(Linear<T>{}, x, weight, bias);
+}
+
+}  // namespace nlcl

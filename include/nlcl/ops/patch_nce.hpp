@@ -1,0 +1,75 @@
+// PatchNCE: each query should be like the key of its own place and unlike those of the others (Park et al.,
+// "Contrastive learning for unpaired image-to-image translation", ECCV 2020; InfoNCE of van den Oord et al.
+// 2018).
+//
+//     s[i,j] = q_i . k_j / t        z_i = sum over j of exp(s[i,j]) + exp(-10 / t)        loss = mean over i of log(z_i) - s[i,i]
+//
+// It is a cross entropy of 1 + M logits: the positive s[i,i] and M negatives, of which the i-th, the positive
+// itself, is replaced by -10. With p[i,j] = exp(s[i,j]) / z_i:
+//
+//     ds[i,j] = (p[i,j] - [i = j]) / M        dq = ds k / t        dk = ds^T q / t
+#pragma once
+
+#include <Eigen/Core>
+#include <array>
+#include <string_view>
+
+#include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/tensor.hpp"
+#include "nlcl/ops/linear.hpp"
+
+namespace nlcl {
+
+template <class T>
+struct PatchNce {
+  static constexpr std::string_view name = "patch_nce";
+  static constexpr T masked = -10;
+  T temperature;
+  Saved<T> queries, keys;  // [M,C]
+  Saved<T> slope;          // [M,M], ds
+
+  Tensor<T> forward(const Tensor<T>& q, const Tensor<T>& k) {
+    require<ShapeError>(q.shape().rank() == 2 && q.shape() == k.shape() && q.size() > 0,
+                        "patch_nce: expects queries and keys of one shape [M,C], are ", q.shape(), " and ",
+                        k.shape());
+    require<ShapeError>(temperature > 0, "patch_nce: temperature is ", temperature, ", expected more than 0");
+    const Index count = q.shape()[0];
+    Tensor<T> probabilities({count, count});
+    auto s = detail::mutable_matrix(probabilities);
+    s.noalias() = detail::matrix(q) * detail::matrix(k).transpose() / temperature;
+    double loss = 0;
+    for (Index i = 0; i < count; ++i) {
+      const T positive = s(i, i), fill = masked / temperature, largest = std::max(s.row(i).maxCoeff(), fill);
+      s.row(i) = (s.row(i).array() - largest).exp();
+      const T total = s.row(i).sum() + std::exp(fill - largest);
+      loss += static_cast<double>(std::log(total) + largest - positive);
+      s.row(i) /= total * static_cast<T>(count);
+      s(i, i) -= T{1} / static_cast<T>(count);
+    }
+    queries = q, keys = k, slope = probabilities;
+    return Tensor<T>::scalar(static_cast<T>(loss / static_cast<double>(count)));
+  }
+
+  std::array<Tensor<T>, 2> backward(const Tensor<T>& dy, const Wanted<2>& wanted) const {
+    const auto ds = detail::matrix(slope.get());
+    const T factor = dy.item() / temperature;
+    std::array<Tensor<T>, 2> gradients;
+    for (std::size_t i = 0; i < 2; ++i)
+      if (wanted[i]) gradients[i] = Tensor<T>(queries.shape());
+    if (wanted[0])
+      detail::mutable_matrix(gradients[0]).noalias() = factor * (ds * detail::matrix(keys.get()));
+    if (wanted[1])
+      detail::mutable_matrix(gradients[1]).noalias() =
+          factor * (ds.transpose() * detail::matrix(queries.get()));
+    return gradients;
+  }
+};
+
+// queries and keys [M,C], rows of length 1, row i of both from the same place -> a scalar. Throws ShapeError
+// where they do not fit. Keys that should stay where they are come in detached.
+template <class T>
+Tensor<T> patch_nce(const Tensor<T>& queries, const Tensor<T>& keys, double temperature = 0.07) {
+  return apply(PatchNce<T>{static_cast<T>(temperature), {}, {}, {}}, queries, keys);
+}
+
+}  // namespace nlcl

@@ -1,0 +1,212 @@
+// patch_search: the patches of an image that are most like a query patch, and how far they are from it.
+//
+// The patch at (r, c) is the block of rows r-8 .. r+7 and columns c-8 .. c+7 with all channels, here P(r, c).
+// For a query q and a candidate k:
+//
+//     S = sum over the patch of (P(q) - P(k))^2        d = sqrt(S)
+//
+// Candidates are all centres in a window of 40 x 40 round the query, never one whose patch leaves the image.
+// The K nearest are kept, nearest first, of equal ones the first in row-major order; the query itself comes
+// first, with d = 0.
+//
+// The choice has no gradient, the distances do. With g = dd, for every element of the two patches
+//
+//     dP(q) += g (P(q) - P(k)) / d        dP(k) -= g (P(q) - P(k)) / d        (nothing at d = 0, where d has no derivative)
+//
+// and patches overlap, so an element of x gathers from many of them. This follows section "non-local
+// sampling" of NLCL (Ye et al., CVPR 2022); the idea of non-local patches is that of Buades, Coll and Morel
+// (CVPR 2005).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <string_view>
+#include <vector>
+
+#include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/parallel.hpp"
+#include "nlcl/core/simd.hpp"
+#include "nlcl/core/tensor.hpp"
+
+namespace nlcl {
+
+struct PatchCenter {
+  Index image = 0, row = 0, column = 0;
+  friend bool operator==(const PatchCenter&, const PatchCenter&) = default;
+};
+
+struct PatchSearchOptions {
+  Index count = 256;  // K, the matches of each query
+  Index patch = 16;   // side of a patch in pixels, even
+  Index window = 40;  // side of the search window in pixels, even
+};
+
+// The matches of several queries: K for each, one query after the other, nearest first.
+template <class T>
+struct PatchMatches {
+  std::vector<PatchCenter> centers;  // [Q * K]
+  Tensor<T> distances;               // [Q,K]
+};
+
+namespace detail {
+
+// The rows (or columns) of candidate centres round `center`, in an image of `size`: begin and end.
+inline std::array<Index, 2> candidate_range(Index center, Index size, const PatchSearchOptions& o) {
+  const Index radius = o.window / 2, half = o.patch / 2;
+  return {center - radius - half < 0 ? half : center - radius,
+          center + radius + half > size ? size - half : center + radius};
+}
+
+// Throws ShapeError unless every query has a full patch and enough candidates.
+inline void check_patch_search(const Shape& x, const std::vector<PatchCenter>& queries,
+                               const PatchSearchOptions& o) {
+  require<ShapeError>(x.rank() == 4 && x.size() > 0, "patch_search: x expects [N,H,W,C], is ", x);
+  require<ShapeError>(o.patch >= 2 && o.patch % 2 == 0 && o.window >= 2 && o.window % 2 == 0 && o.count >= 1,
+                      "patch_search: patch ", o.patch, ", window ", o.window, ", count ", o.count,
+                      ", expected even sides and at least one match");
+  const Index half = o.patch / 2;
+  for (const PatchCenter& q : queries) {
+    require<ShapeError>(q.image >= 0 && q.image < x[0] && q.row >= half && q.row < x[1] - half &&
+                            q.column >= half && q.column < x[2] - half,
+                        "patch_search: query (", q.row, ", ", q.column, ") of image ", q.image,
+                        " is closer than half a patch to the border of x ", x);
+    const auto rows = candidate_range(q.row, x[1], o), columns = candidate_range(q.column, x[2], o);
+    const Index candidates = (rows[1] - rows[0]) * (columns[1] - columns[0]);
+    require<ShapeError>(o.count <= candidates, "patch_search: ", o.count, " matches wanted, query (", q.row,
+                        ", ", q.column, ") has ", candidates, " candidates in x ", x);
+  }
+}
+
+// The first number of the patch at `center`; its rows are width * C apart, and each is patch * C contiguous
+// numbers.
+inline Index patch_offset(const Shape& x, const PatchCenter& center, Index patch) {
+  return ((center.image * x[1] + center.row - patch / 2) * x[2] + center.column - patch / 2) * x[3];
+}
+
+// Sum of (a - b)^2 over two patches: along a row in registers, over the rows in double.
+template <class T>
+double squared_distance(const T* a, const T* b, Index patch, Index row, Index stride) {
+  double sum = 0;
+  for (Index i = 0; i < patch; ++i, a += stride, b += stride) {
+    Pack<T> lanes = Pack<T>::all(T{});
+    Index k = 0;
+    for (; k + Pack<T>::width <= row; k += Pack<T>::width) {
+      const Pack<T> difference = Pack<T>::load(a + k) - Pack<T>::load(b + k);
+      lanes = multiply_add(difference, difference, lanes);
+    }
+    T rest{};
+    for (; k < row; ++k) rest += (a[k] - b[k]) * (a[k] - b[k]);
+    sum += static_cast<double>(sum_of_lanes(lanes) + rest);
+  }
+  return sum;
+}
+
+}  // namespace detail
+
+// The choice alone, for those who need no distances: the centres of the K nearest patches of each query, [Q *
+// K]. Throws as patch_search().
+template <class T>
+std::vector<PatchCenter> nearest_patches(const Tensor<T>& x, const std::vector<PatchCenter>& queries,
+                                         const PatchSearchOptions& o = {}) {
+  using namespace detail;
+  check_patch_search(x.shape(), queries, o);
+  const Shape& shape = x.shape();
+  const Index row = o.patch * shape[3], stride = shape[2] * shape[3];
+  std::vector<PatchCenter> nearest(queries.size() * static_cast<std::size_t>(o.count));
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    const PatchCenter& query = queries[q];
+    const auto rows = candidate_range(query.row, shape[1], o),
+               columns = candidate_range(query.column, shape[2], o);
+    const Index height = rows[1] - rows[0], width = columns[1] - columns[0];
+    std::vector<double> distance(static_cast<std::size_t>(height * width));
+    const T* const query_patch = x.data() + patch_offset(shape, query, o.patch);
+    parallel_for(height, [&](Index i) {
+      for (Index j = 0; j < width; ++j) {
+        const PatchCenter candidate{query.image, rows[0] + i, columns[0] + j};
+        distance[static_cast<std::size_t>(i * width + j)] = squared_distance(
+            query_patch, x.data() + patch_offset(shape, candidate, o.patch), o.patch, row, stride);
+      }
+    });
+
+    std::vector<Index> order(distance.size());
+    std::iota(order.begin(), order.end(), Index{0});
+    const auto nearer = [&](Index a, Index b) {
+      const double da = distance[static_cast<std::size_t>(a)], db = distance[static_cast<std::size_t>(b)];
+      return da != db ? da < db : a < b;
+    };
+    std::partial_sort(order.begin(), order.begin() + o.count, order.end(), nearer);
+    for (Index k = 0; k < o.count; ++k) {
+      const Index i = order[static_cast<std::size_t>(k)];
+      nearest[q * static_cast<std::size_t>(o.count) + static_cast<std::size_t>(k)] = {
+          query.image, rows[0] + i / width, columns[0] + i % width};
+    }
+  }
+  return nearest;
+}
+
+template <class T>
+struct PatchSearch {
+  static constexpr std::string_view name = "patch_search";
+  std::vector<PatchCenter> queries;  // [Q]
+  PatchSearchOptions options;
+  std::vector<PatchCenter>* found;   // where forward() leaves the matches
+  std::vector<PatchCenter> matches;  // [Q * K]
+  Saved<T> x, distances;
+
+  Tensor<T> forward(const Tensor<T>& input) {
+    matches = *found = nearest_patches(input, queries, options);
+    x = input;
+    Tensor<T> d({static_cast<Index>(queries.size()), options.count});
+    T* const to = d.mutable_data();
+    for_each_pair([&](Index pair, Index a, Index b, Index row, Index stride) {
+      to[pair] = static_cast<T>(std::sqrt(
+          detail::squared_distance(input.data() + a, input.data() + b, options.patch, row, stride)));
+    });
+    distances = d;
+    return d;
+  }
+
+  std::array<Tensor<T>, 1> backward(const Tensor<T>& dd, const Wanted<1>&) const {
+    const T *const v = x.get().data(), *const d = distances.get().data();
+    Tensor<T> dx = Tensor<T>::zeros(x.shape());
+    T* const to = dx.mutable_data();
+    for_each_pair([&](Index pair, Index a, Index b, Index row, Index stride) {
+      if (d[pair] == T{}) return;
+      const T factor = dd.data()[pair] / d[pair];
+      for (Index i = 0; i < options.patch; ++i)
+        for (Index k = i * stride; k < i * stride + row; ++k) {
+          const T g = factor * (v[a + k] - v[b + k]);
+          to[a + k] += g;
+          to[b + k] -= g;
+        }
+    });
+    return {dx};
+  }
+
+ private:
+  // body(pair, offset of the query's patch, offset of the match's, numbers in a patch row, numbers from row
+  // to row)
+  void for_each_pair(const auto& body) const {
+    const Shape& s = x.shape();
+    for (Index pair = 0; pair < static_cast<Index>(matches.size()); ++pair) {
+      const auto& query = queries[static_cast<std::size_t>(pair / options.count)];
+      const auto& match = matches[static_cast<std::size_t>(pair)];
+      body(pair, detail::patch_offset(s, query, options.patch), detail::patch_offset(s, match, options.patch),
+           options.patch * s[3], s[2] * s[3]);
+    }
+  }
+};
+
+// x [N,H,W,C]; any number of queries, in any of the N images. Throws ShapeError for a query without a full
+// patch, or with fewer than K candidates.
+template <class T>
+PatchMatches<T> patch_search(const Tensor<T>& x, const std::vector<PatchCenter>& queries,
+                             PatchSearchOptions options = {}) {
+  PatchMatches<T> result;
+  result.distances = apply(PatchSearch<T>{queries, options, &result.centers, {}, {}, {}}, x);
+  return result;
+}
+
+}  // namespace nlcl

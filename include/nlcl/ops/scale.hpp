@@ -1,0 +1,32 @@
+// scale: y = factor * x.      dx = factor * dy.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/elementwise.hpp"
+#include "nlcl/core/tensor.hpp"
+
+namespace nlcl {
+
+template <class T>
+struct Scale {
+  static constexpr std::string_view name = "scale";
+  T factor;
+
+  Tensor<T> forward(const Tensor<T>& x) {
+    return map(x, [f = factor](T value) { return f * value; });
+  }
+  std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
+    return {map(dy, [f = factor](T g) { return f * g; })};
+  }
+};
+
+// Any shape; y has the shape of x. The weight of a loss term.
+template <class T>
+Tensor<T> scale(const Tensor<T>& x, double factor) {
+  return apply(Scale<T>{static_cast<T>(factor)}, x);
+}
+
+}  // namespace nlcl

@@ -1,0 +1,31 @@
+#include "nlcl/core/device.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "support/errors.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+
+TEST_CASE("devices are compared by kind and number", "[core]") {
+  CHECK(Device() == Device::cpu());
+  CHECK(Device::cuda() == Device::cuda(0));
+  CHECK(Device::cuda(0) != Device::cuda(1));
+  CHECK(Device::cuda(0) != Device::cpu());
+}
+
+TEST_CASE("devices are parsed from what they print", "[core]") {
+  for (const Device& device : {Device::cpu(), Device::cuda(0), Device::cuda(7), Device::cuda(120)})
+    CHECK(Device::parse(text(device)) == device);
+  CHECK(text(Device::cpu()) == "cpu");
+  CHECK(text(Device::cuda(1)) == "cuda:1");
+}
+
+TEST_CASE("other names of devices are refused", "[core]") {
+  for (const char* name :
+       {"", "gpu", "CPU", "cpu ", "cpu:0", "cuda", "cuda:", "cuda:x", "cuda:-1", "cuda:1 ", "cuda:1000"})
+    CHECK(message_of<DeviceError>([&] { Device::parse(name); }) ==
+          text("device: '", name, "', expected cpu or cuda:N"));
+}
+
+TEST_CASE("the cpu is available", "[core]") { CHECK_NOTHROW(require_available(Device::cpu())); }

@@ -1,0 +1,244 @@
+// nlcl-golden-step FIXTURE BACK.pth RAIN.pth: replays one training step of a reference and compares every
+// value.
+//
+// The fixture is a safetensors file: input.O and input.B (NCHW), weights of the discriminator and of the
+// projection heads, and what the reference computed with them: outputs, losses, the patches it chose, their
+// projections, and the gradients (or, of large ones, [L2 norm, sum]). The query centres are in its metadata.
+// Prints one JSON object; exit code 0 only if all is within tolerance.
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "nlcl/io/checkpoint.hpp"
+#include "nlcl/io/module_state.hpp"
+#include "nlcl/model/objective.hpp"
+
+namespace {
+
+using namespace nlcl;
+
+constexpr double output_tolerance = 1e-4;    // absolute
+constexpr double loss_tolerance = 1e-5;      // relative
+constexpr double gradient_tolerance = 3e-3;  // relative, in the L2 norm
+constexpr double gradient_floor = 1e-6;      // of the largest norm: below it only the absolute size counts
+
+// The tensors whose names begin with `prefix`, without it, and only those that `module` has parameters for.
+template <class Module>
+void load_part(Module& module, const StateFile& fixture, const std::string& prefix) {
+  StateFile part;
+  for_each_parameter(module, [&](const std::string& name, const auto&) {
+    RawTensor tensor = fixture.at(prefix + name);
+    tensor.name = name;
+    part.tensors.push_back(std::move(tensor));
+  });
+  load_state(module, part);
+}
+
+Tensor<float> image(const StateFile& fixture, const std::string& name) {
+  return detail::permuted(to_tensor(fixture.at(name)), {0, 2, 3, 1});  // NCHW to NHWC
+}
+
+double norm(const Tensor<float>& x) {
+  double sum = 0;
+  for (float value : x.values()) sum += static_cast<double>(value) * static_cast<double>(value);
+  return std::sqrt(sum);
+}
+
+double largest_difference(const Tensor<float>& a, const Tensor<float>& b) {
+  double largest = a.shape() == b.shape() ? 0 : INFINITY;
+  for (Index i = 0; i < std::min(a.size(), b.size()); ++i) {
+    const double difference = std::abs(static_cast<double>(a.data()[i]) - static_cast<double>(b.data()[i]));
+    if (!(difference <= largest)) largest = difference;  // NaN counts
+  }
+  return largest;
+}
+
+// Collects errors, each as a share of its tolerance: the worst of them decides.
+class Comparison {
+ public:
+  void outputs(const std::string& name, const Tensor<float>& found, const Tensor<float>& expected) {
+    enter("outputs", name, largest_difference(found, expected), output_tolerance);
+  }
+  void loss(const std::string& name, double found, double expected) {
+    enter("losses", name, std::abs(found - expected) / std::abs(expected), loss_tolerance);
+  }
+  void centers(const std::string& name, const std::vector<PatchCenter>& found, const RawTensor& expected) {
+    const Tensor<double> ids = to_tensor<double>(expected);
+    int different = ids.size() == static_cast<Index>(2 * found.size()) ? 0 : 1;
+    for (std::size_t k = 0; k < found.size() && different == 0; ++k)
+      different += static_cast<double>(found[k].row) != ids.data()[2 * k] ||
+                   static_cast<double>(found[k].column) != ids.data()[2 * k + 1];
+    enter("centers", name, different, 0.5);
+  }
+  // Gradients are judged together, once the largest is known.
+  void gradient(const std::string& name, const Tensor<float>& found, const StateFile& fixture) {
+    const Tensor<float> turned = detail::to_file_layout(found);
+    if (const RawTensor* expected = fixture.find("grad." + name)) {
+      Tensor<float> difference = to_tensor(*expected);
+      const double expected_norm = norm(difference);
+      for (Index i = 0; i < turned.size(); ++i) difference.mutable_data()[i] -= turned.data()[i];
+      gradients_.push_back({name, norm(difference), expected_norm});
+    } else if (const RawTensor* summary = fixture.find("gradnorm." + name)) {
+      const double expected_norm = to_tensor<double>(*summary)(0);
+      gradients_.push_back({name, std::abs(norm(turned) - expected_norm), expected_norm});
+    } else {
+      enter("gradients", name, INFINITY, gradient_tolerance);  // not in the fixture
+    }
+  }
+
+  nlohmann::json report() {
+    double largest = 0;
+    for (const auto& g : gradients_) largest = std::max(largest, g.norm);
+    for (const auto& g : gradients_) {
+      if (g.norm < gradient_floor * largest)
+        enter("gradients", g.name, g.error, gradient_floor * largest);
+      else
+        enter("gradients", g.name, g.error / g.norm, gradient_tolerance);
+    }
+    gradients_.clear();
+    json_["worst"] = {{"name", worst_name_}, {"share_of_tolerance", worst_}};
+    return json_;
+  }
+  bool within_tolerance() const { return worst_ <= 1; }
+
+ private:
+  struct Gradient {
+    std::string name;
+    double error, norm;
+  };
+
+  void enter(const std::string& kind, const std::string& name, double error, double tolerance) {
+    json_[kind][name] = error;
+    if (!(error / tolerance <= worst_)) {
+      worst_ = error / tolerance;
+      worst_name_ = kind + "." + name;
+    }
+  }
+
+  nlohmann::json json_;
+  std::vector<Gradient> gradients_;
+  double worst_ = 0;
+  std::string worst_name_;
+};
+
+std::vector<PatchCenter> query(const StateFile& fixture, const std::string& search) {
+  const auto center = nlohmann::json::parse(fixture.metadata.at(search)).at("center");
+  return {{0, center.at(0).get<Index>(), center.at(1).get<Index>()}};
+}
+
+template <class Module>
+void compare_gradients(Comparison& comparison, Module& module, const Gradients<float>& gradients,
+                       const StateFile& fixture, const std::string& prefix) {
+  for_each_parameter(module, [&](const std::string& name, const Tensor<float>& parameter) {
+    comparison.gradient(prefix + name, gradients.of(parameter), fixture);
+  });
+}
+
+int replay(const char* fixture_path, const char* back_path, const char* rain_path) {
+  const StateFile fixture = read_safetensors(fixture_path);
+  Networks<float> networks;
+  load_state(networks.clean, read_checkpoint(back_path));
+  load_state(networks.rain, read_checkpoint(rain_path));
+  load_part(networks.discriminator, fixture, "weight.D.");
+  load_part(networks.location, fixture, "weight.F_loc.");
+  load_part(networks.back_layer, fixture, "weight.F_back.");
+  load_part(networks.rain_layer, fixture, "weight.F_rain.");
+
+  const Queries queries{query(fixture, "search.0"), query(fixture, "search.1"), query(fixture, "search.2"),
+                        query(fixture, "search.3")};
+  ObjectiveOptions options;
+  options.layer_contrast.pooled = true;
+  const Tensor<float> rainy = image(fixture, "input.O"), clean = image(fixture, "input.B");
+
+  Comparison comparison;
+  Tape<float> tape;
+  const Objective<float> objective(networks, options, rainy, clean);
+  comparison.outputs("pred_B", objective.back(), image(fixture, "out.pred_B"));
+  comparison.outputs("pred_R", objective.rain(), image(fixture, "out.pred_R"));
+  comparison.outputs("idt_B", objective.identity(), image(fixture, "out.idt_B"));
+
+  double discriminator_loss = 0;
+  {
+    Tape<float> discriminator_tape;
+    const Tensor<float> loss = objective.discriminator_loss();
+    discriminator_loss = static_cast<double>(loss.item());
+    compare_gradients(comparison, networks.discriminator, discriminator_tape.backward(loss), fixture, "D.");
+  }
+
+  set_trainable(networks.discriminator, false);
+  const GeneratorLosses<float> losses = objective.generator_losses(queries);
+  const auto expect_loss = [&](const std::string& name, double found) {
+    comparison.loss(name, found, std::stod(fixture.metadata.at("loss." + name)));
+  };
+  const auto value = [](const Tensor<float>& loss) { return static_cast<double>(loss.item()); };
+  expect_loss("D", discriminator_loss);
+  expect_loss("G_GAN", value(losses.adversarial));
+  expect_loss("NCE", value(losses.location_rainy));
+  expect_loss("NCE_Y", value(losses.location_clean));
+  expect_loss("DisNCE", value(losses.layer));
+  expect_loss("MSE", value(losses.consistency));
+  expect_loss("L1", value(losses.sparsity) * options.sparsity);
+  expect_loss("G", value(losses.total));
+
+  {
+    const NoGrad no_grad;
+    comparison.outputs("D_pred_B", networks.discriminator(objective.back()), image(fixture, "out.D_pred_B"));
+    comparison.outputs("D_B", networks.discriminator(clean), image(fixture, "out.D_B"));
+    // The six samples: location of O and B, of clean and I, and the two layers.
+    const auto encode = [&](const Tensor<float>& x) {
+      return networks.clean.encode(x, Networks<float>::location_taps());
+    };
+    const auto sample = [&](int k, const std::vector<Tensor<float>>& features, const Tensor<float>& searched,
+                            const std::vector<PatchCenter>& at, Index count,
+                            const ProjectionHeads<float>& heads) {
+      const std::string name = "sample." + std::to_string(k);
+      const auto centers = nearest_patches(searched, at, {.count = count});
+      comparison.centers(name, centers, fixture.at(name + ".ids"));
+      const auto vectors = heads(features, centers, rainy.shape()[1], rainy.shape()[2]);
+      for (std::size_t tap = 0; tap < vectors.size(); ++tap) {
+        const std::string feature = name + ".feat" + std::to_string(tap);
+        comparison.outputs(feature, vectors[tap], to_tensor(fixture.at(feature)));
+      }
+    };
+    const auto rainy_features = encode(rainy), clean_features = encode(clean);
+    sample(0, rainy_features, rainy_features.front(), queries.rainy, options.location_patches,
+           networks.location);
+    sample(1, encode(objective.back()), rainy_features.front(), queries.rainy, options.location_patches,
+           networks.location);
+    sample(2, clean_features, clean_features.front(), queries.clean, options.location_patches,
+           networks.location);
+    sample(3, encode(objective.identity()), clean_features.front(), queries.clean, options.location_patches,
+           networks.location);
+    sample(4, networks.discriminator.features(objective.back()), objective.back(), queries.back,
+           options.back_patches, networks.back_layer);
+    sample(5, networks.discriminator.features(objective.rain()), objective.rain(), queries.rain,
+           options.rain_patches, networks.rain_layer);
+  }
+
+  const Gradients<float> gradients = tape.backward(losses.total);
+  compare_gradients(comparison, networks.clean, gradients, fixture, "G_B.");
+  compare_gradients(comparison, networks.rain, gradients, fixture, "G_R.");
+  compare_gradients(comparison, networks.location, gradients, fixture, "F_loc.");
+  compare_gradients(comparison, networks.back_layer, gradients, fixture, "F_back.");
+  compare_gradients(comparison, networks.rain_layer, gradients, fixture, "F_rain.");
+
+  std::printf("%s\n", comparison.report().dump(1).c_str());
+  return comparison.within_tolerance() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: nlcl-golden-step FIXTURE BACK.pth RAIN.pth\n");
+    return 2;
+  }
+  try {
+    return replay(argv[1], argv[2], argv[3]);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "nlcl-golden-step: %s\n", error.what());
+    return 2;
+  }
+}

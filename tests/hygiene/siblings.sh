@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# One op, one page, and what belongs to it: says what each op of include/nlcl/ops/ lacks.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+incomplete=0
+headers=(include/nlcl/ops/*.hpp)
+for header in "${headers[@]}"; do
+  op=$(basename "$header" .hpp)
+  lacks=()
+  files=("tests/ops/$op.cpp")
+  if [ -d cuda/nlcl/ops ]; then
+    files+=("cuda/nlcl/ops/$op.cuh")
+  fi
+  for file in "${files[@]}"; do
+    [ -e "$file" ] || lacks+=("$file")
+  done
+  grep -qs "golden" "tests/ops/$op.cpp" || lacks+=("tests/ops/$op.cpp: golden values")
+  grep -qs "ops/$op\.hpp" docs/*.md || lacks+=("docs/*.md: a chapter on ops/$op.hpp")
+  grep -qsrw "$op" tools/nlcl-bench.cpp tests/bench || lacks+=("tools/nlcl-bench.cpp: a line for $op")
+
+  if [ ${#lacks[@]} -gt 0 ]; then
+    incomplete=$((incomplete + 1))
+    printf '%s lacks\n' "$op"
+    printf '  %s\n' "${lacks[@]}"
+  fi
+done
+
+echo "${#headers[@]} ops, $incomplete of them incomplete"
+((incomplete == 0))

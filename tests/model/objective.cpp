@@ -1,0 +1,453 @@
+#include "nlcl/model/objective.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/errors.hpp"
+#include "support/tensors.hpp"
+#include "support/threads.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+
+namespace {
+
+// Networks that tell images apart: with their initial weights, of gain 0.02, D and the heads hardly do.
+template <class T>
+Networks<T> spread_networks() {
+  Networks<T> networks;
+  Random random(2);
+  const auto spread = [&](const std::string&, Tensor<T>& parameter) {
+    const Shape& shape = parameter.shape();
+    const Index fan_in = shape.rank() == 4   ? shape[0] * shape[1] * shape[2]
+                         : shape.rank() == 2 ? shape[1]
+                                             : 100;
+    fill_uniform(parameter, 1 / std::sqrt(static_cast<double>(fan_in)), random);
+  };
+  for_each_parameter(networks.discriminator, spread);
+  for (auto* heads : {&networks.location, &networks.back_layer, &networks.rain_layer})
+    for_each_parameter(*heads, spread);
+  return networks;
+}
+
+template <class T>
+std::map<std::string, Tensor<T>> parameters_of(Networks<T>& networks) {
+  std::map<std::string, Tensor<T>> all;
+  for_each_parameter(networks,
+                     [&](const std::string& name, const Tensor<T>& value) { all.emplace(name, value); });
+  return all;
+}
+
+// A small step: images with a different query for every search.
+template <class T>
+struct Step {
+  Tensor<T> rainy, clean;  // [N,40,44,3]
+  Queries queries;
+
+  explicit Step(Index batch) {
+    Random random(1);
+    rainy = random_tensor<T>({batch, 40, 44, 3}, random);
+    clean = random_tensor<T>({batch, 40, 44, 3}, random);
+    for (auto* query : {&queries.rainy, &queries.clean, &queries.back, &queries.rain})
+      *query = draw_queries(rainy.shape(), random);
+  }
+
+  // The n-th image alone.
+  Step only(std::size_t n) const {
+    const auto image = [&](const Tensor<T>& x) {
+      const std::size_t size = static_cast<std::size_t>(x.size() / x.shape()[0]);
+      return Tensor<T>({1, x.shape()[1], x.shape()[2], x.shape()[3]}, x.values().subspan(n * size, size));
+    };
+    const auto query = [&](const std::vector<PatchCenter>& all) {
+      return std::vector<PatchCenter>{{0, all[n].row, all[n].column}};
+    };
+    Step step(1);
+    step.rainy = image(rainy), step.clean = image(clean);
+    step.queries = {query(queries.rainy), query(queries.clean), query(queries.back), query(queries.rain)};
+    return step;
+  }
+};
+
+ObjectiveOptions few_patches() {
+  ObjectiveOptions options;
+  options.location_patches = 24, options.back_patches = 4, options.rain_patches = 9;
+  return options;
+}
+
+template <class T>
+GeneratorLosses<T> losses_of(const Networks<T>& networks, const ObjectiveOptions& options,
+                             const Step<T>& step) {
+  return Objective<T>(networks, options, step.rainy, step.clean).generator_losses(step.queries);
+}
+
+// Backward against central differences, for one element of each of the parameters that are named. The step is as
+// small as rounding allows: within 1e-6 some of a million ReLUs bend, and a single one in a head is a percent of a
+// gradient.
+void check_gradients(Networks<double>& networks, const std::vector<std::string>& names,
+                     const Gradients<double>& gradients, const auto& loss) {
+  const NoGrad no_grad;
+  const double h = 1e-8;
+  auto parameters = parameters_of(networks);
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    Tensor<double>& parameter = parameters.at(name);
+    double& element = parameter.mutable_data()[parameter.size() / 3];
+    const double value = element;
+    const auto at = [&](double shifted) {
+      element = shifted;
+      const double result = loss().item();
+      element = value;
+      return result;
+    };
+    const double numeric = (at(value + h) - at(value - h)) / (2 * h);
+    CHECK(gradients.of(parameter).data()[parameter.size() / 3] == Approx(numeric).epsilon(1e-4).margin(3e-6));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the parameters of the networks have the names of the published code", "[model]") {
+  Networks<float> networks;
+  std::map<std::string, Index> counts;
+  std::set<std::string> names;
+  for_each_parameter(networks, [&](const std::string& name, const Tensor<float>& parameter) {
+    CHECK(names.insert(name).second);
+    counts[name.substr(0, name.find('.'))] += parameter.size();
+  });
+  CHECK(counts == std::map<std::string, Index>{{"G_B", 316'195},
+                                               {"G_R", 316'195},
+                                               {"D", 2'764'737},
+                                               {"F_loc", 371'200},
+                                               {"F_back", 379'648},
+                                               {"F_rain", 379'648}});
+  for (const char* name :
+       {"G_B.gen.16.model.1.conv.bias", "D.model.11.weight", "F_loc.mlp_4.2.bias", "F_rain.mlp_0.0.weight"})
+    CHECK(names.contains(name));
+}
+
+TEST_CASE("networks that are alike begin with different weights", "[model]") {
+  const Networks<float> networks{Random(1)}, again{Random(1)}, other{Random(2)};
+  CHECK_FALSE(same_bits(networks.clean.head.weight, networks.rain.head.weight));
+  CHECK_FALSE(
+      same_bits(networks.back_layer.heads[0].first.weight, networks.rain_layer.heads[0].first.weight));
+  CHECK(same_bits(networks.rain_layer.heads[3].second.weight, again.rain_layer.heads[3].second.weight));
+  CHECK_FALSE(same_bits(networks.rain_layer.heads[3].second.weight, other.rain_layer.heads[3].second.weight));
+}
+
+TEST_CASE("queries are drawn for each image, 16 pixels and more from the border", "[model]") {
+  Random random(1);
+  std::set<Index> rows, columns;
+  for (int i = 0; i < 200; ++i) {
+    const auto queries = draw_queries({3, 36, 40, 3}, random);
+    REQUIRE(queries.size() == 3);
+    for (std::size_t n = 0; n < 3; ++n) {
+      CHECK(queries[n].image == static_cast<Index>(n));
+      rows.insert(queries[n].row);
+      columns.insert(queries[n].column);
+    }
+  }
+  CHECK(rows == std::set<Index>{16, 17, 18, 19, 20});
+  CHECK(columns == std::set<Index>{16, 17, 18, 19, 20, 21, 22, 23, 24});
+}
+
+TEST_CASE("images too small for a query", "[model]") {
+  Random random(1);
+  CHECK(draw_queries({1, 33, 33, 3}, random).size() == 1);
+  CHECK(message_of<ShapeError>([&] {
+          draw_queries({1, 32, 40, 3}, random);
+        }) == "queries: images expect sides above 32, x is [1,32,40,3]");
+  CHECK(message_of<ShapeError>([&] {
+          draw_queries({1, 40, 32, 3}, random);
+        }) == "queries: images expect sides above 32, x is [1,40,32,3]");
+  CHECK(message_of<ShapeError>([&] {
+          draw_queries({40, 40, 3}, random);
+        }) == "queries: images expect sides above 32, x is [40,40,3]");
+}
+
+TEST_CASE("the smallest image has matches enough for every search", "[model]") {
+  const Networks<float> networks;
+  Random random(1);
+  const auto x = random_tensor<float>({1, 33, 33, 3}, random);
+  for (const Index row : {16, 17})
+    for (const Index column : {16, 17}) {
+      const std::vector<PatchCenter> query{{0, row, column}};
+      CHECK(nearest_patches(x, query, {.count = ObjectiveOptions{}.location_patches}).size() == 256);
+    }
+}
+
+TEST_CASE("an objective wants as many clean images as rainy ones, of the same size", "[model]") {
+  const Networks<float> networks;
+  const auto a = Tensor<float>::zeros({1, 40, 44, 3}), b = Tensor<float>::zeros({1, 44, 40, 3});
+  CHECK(message_of<ShapeError>([&] { Objective<float>(networks, {}, a, b); }) ==
+        "objective: rainy images [1,40,44,3], clean ones [1,44,40,3]");
+}
+
+TEST_CASE("the forward passes of an objective are those of the generators", "[model]") {
+  const Networks<float> networks;
+  const Step<float> step(1);
+  const Objective<float> objective(networks, {}, step.rainy, step.clean);
+  CHECK(same_bits(objective.back(), networks.clean(step.rainy)));
+  CHECK(same_bits(objective.rain(), networks.rain(step.rainy)));
+  CHECK(same_bits(objective.identity(), networks.clean(step.clean)));
+}
+
+TEST_CASE("the gradient of the generators' loss is that of the differences", "[model]") {
+  auto networks = spread_networks<double>();
+  const Step<double> step(1);
+  const auto options = few_patches();
+  const auto gradients = [&] {
+    Tape<double> tape;
+    return tape.backward(losses_of(networks, options, step).total);
+  }();
+  // The keys of the location contrast are constants in the gradient, but not in the differences. So these are
+  // parameters that the keys do not depend on.
+  check_gradients(networks,
+                  {"G_R.gen.0.weight", "G_R.gen.9.model.1.conv.weight", "G_R.gen.18.bias",
+                   "G_B.gen.14.model.0.conv.weight", "G_B.gen.17.conv.3.weight", "G_B.gen.18.weight",
+                   "F_back.mlp_2.0.weight", "F_rain.mlp_0.2.bias"},
+                  gradients, [&] { return losses_of(networks, options, step).total; });
+}
+
+TEST_CASE("the gradient of the location contrast flows through the encoding of the output", "[model]") {
+  auto networks = spread_networks<double>();
+  const Step<double> step(1);
+  ObjectiveOptions options = few_patches();
+  options.adversarial = options.layer = options.consistency = options.sparsity = 0;
+  const auto objective = [&] {
+    const NoGrad no_grad;  // images and keys are constants; what is left is the second pass through G_B
+    return Objective<double>(networks, options, step.rainy, step.clean);
+  }();
+  const auto gradients = [&] {
+    Tape<double> tape;
+    return tape.backward(objective.generator_losses(step.queries).total);
+  }();
+  check_gradients(networks,
+                  {"G_B.gen.0.weight", "G_B.gen.3.model.0.conv.weight", "G_B.gen.12.model.1.conv.weight"},
+                  gradients, [&] { return objective.generator_losses(step.queries).total; });
+  auto parameters = parameters_of(networks);
+  CHECK_FALSE(gradients.has(parameters.at("G_B.gen.13.model.0.conv.weight")));  // above the last tap
+  CHECK_FALSE(gradients.has(parameters.at("G_R.gen.0.weight")));
+}
+
+TEST_CASE("the location contrast is PatchNCE between places of the input and the output, its keys constants",
+          "[model]") {
+  auto networks = spread_networks<double>();
+  const Step<double> step(1);
+  const auto options = few_patches();
+  const auto by_hand = [&](const Tensor<double>& input, const std::vector<PatchCenter>& query) {
+    const auto& taps = Networks<double>::location_taps();
+    const auto keys = [&] {
+      const NoGrad no_grad;
+      return networks.clean.encode(input, taps);
+    }();
+    const auto features = networks.clean.encode(networks.clean(input), taps);
+    const auto centers = nearest_patches(keys[0], query, {.count = 24});
+    const auto query_vectors = networks.location(features, centers, 40, 44);
+    const auto key_vectors = networks.location(keys, centers, 40, 44);
+    Tensor<double> total;
+    for (std::size_t tap = 0; tap < taps.size(); ++tap) {
+      const auto loss = patch_nce(query_vectors[tap], key_vectors[tap].detached(), 0.07);
+      total = total ? sum(total, loss) : loss;
+    }
+    return scale(total, 0.2);
+  };
+  const auto compare = [&](const Tensor<double>& input, const std::vector<PatchCenter>& query, auto member) {
+    Tape<double> expected_tape;
+    const auto expected = by_hand(input, query);
+    const auto expected_gradients = expected_tape.backward(expected);
+    Tape<double> tape;
+    const auto found = losses_of(networks, options, step).*member;
+    const auto gradients = tape.backward(found);
+    CHECK(found.item() == Approx(expected.item()).epsilon(1e-12));
+    for (const auto& [name, parameter] : parameters_of(networks)) {
+      CAPTURE(name);
+      REQUIRE(gradients.has(parameter) == expected_gradients.has(parameter));
+      if (gradients.has(parameter))
+        CHECK(relative_l2(gradients.of(parameter), expected_gradients.of(parameter)) <= 1e-6);
+    }
+  };
+  compare(step.rainy, step.queries.rainy, &GeneratorLosses<double>::location_rainy);
+  compare(step.clean, step.queries.clean, &GeneratorLosses<double>::location_clean);
+}
+
+TEST_CASE("the objectives differ in the layer contrast only", "[model]") {
+  const auto networks = spread_networks<float>();
+  const Step<float> step(1);
+  ObjectiveOptions asymmetric = few_patches(), cvpr2022 = few_patches();
+  asymmetric.layer_contrast.weight = {0.7, 1.3};
+  cvpr2022.layer_contrast.pooled = true;
+
+  const auto a = losses_of(networks, asymmetric, step), b = losses_of(networks, cvpr2022, step);
+  for (auto same : {&GeneratorLosses<float>::adversarial, &GeneratorLosses<float>::location_rainy,
+                    &GeneratorLosses<float>::location_clean, &GeneratorLosses<float>::consistency,
+                    &GeneratorLosses<float>::sparsity})
+    CHECK(same_bits(a.*same, b.*same));
+  CHECK(a.layer.item() != b.layer.item());
+
+  // The searches are in the images, the features those of D.
+  const auto back = networks.clean(step.rainy), rain = networks.rain(step.rainy);
+  const auto back_centers = nearest_patches(back, step.queries.back, {.count = 4});
+  const auto rain_centers = nearest_patches(rain, step.queries.rain, {.count = 9});
+  const auto z = networks.back_layer(networks.discriminator.features(back), back_centers, 40, 44);
+  const auto w = networks.rain_layer(networks.discriminator.features(rain), rain_centers, 40, 44);
+  double expected_a = 0, expected_b = 0;
+  for (std::size_t tap = 0; tap < z.size(); ++tap) {
+    expected_a += static_cast<double>(layer_contrast(z[tap], w[tap], {.weight = {0.7, 1.3}}).item()) / 4;
+    expected_b += static_cast<double>(layer_contrast(z[tap], w[tap], {.pooled = true}).item()) / 4;
+  }
+  CHECK(static_cast<double>(a.layer.item()) == Approx(expected_a).epsilon(1e-5));
+  CHECK(static_cast<double>(b.layer.item()) == Approx(expected_b).epsilon(1e-5));
+
+  cvpr2022.layer_contrast = {.weight = {4.0 / 13, 9.0 / 13}};  // the same as pooled
+  CHECK(losses_of(networks, cvpr2022, step).layer.item() == Approx(b.layer.item()).epsilon(1e-5));
+}
+
+TEST_CASE("the total is the weighted sum of the terms", "[model]") {
+  const auto networks = spread_networks<double>();
+  const Step<double> step(1);
+  ObjectiveOptions options = few_patches();
+  const auto weighted = [&] {
+    const auto l = losses_of(networks, options, step);
+    const double location = (l.location_rainy.item() + l.location_clean.item()) / 2;
+    const double expected = options.adversarial * l.adversarial.item() + options.location * location +
+                            options.layer * l.layer.item() + options.consistency * l.consistency.item() +
+                            options.sparsity * l.sparsity.item();
+    CHECK(l.total.item() == Approx(expected).epsilon(1e-14));
+  };
+  weighted();
+  options.adversarial = 0.5, options.location = 2, options.layer = 3, options.consistency = 7,
+  options.sparsity = 0.3;
+  weighted();
+}
+
+TEST_CASE("terms of weight 0 are absent", "[model]") {
+  const auto networks = spread_networks<float>();
+  const Step<float> step(1);
+  using Losses = GeneratorLosses<float>;
+  struct Term {
+    double ObjectiveOptions::*weight;
+    std::vector<Tensor<float> Losses::*> losses;
+  };
+  const std::vector<Term> terms{
+      {&ObjectiveOptions::adversarial, {&Losses::adversarial}},
+      {&ObjectiveOptions::location, {&Losses::location_rainy, &Losses::location_clean}},
+      {&ObjectiveOptions::layer, {&Losses::layer}},
+      {&ObjectiveOptions::consistency, {&Losses::consistency}},
+      {&ObjectiveOptions::sparsity, {&Losses::sparsity}}};
+  const Losses whole = losses_of(networks, few_patches(), step);
+  for (const Term& left_out : terms) {
+    ObjectiveOptions options = few_patches();
+    options.*left_out.weight = 0;
+    const Losses losses = losses_of(networks, options, step);
+    for (const Term& term : terms)
+      for (const auto loss : term.losses) {
+        if (term.weight == left_out.weight)
+          CHECK_FALSE(losses.*loss);
+        else
+          CHECK(same_bits(losses.*loss, whole.*loss));
+      }
+    CHECK(losses.total);
+  }
+
+  ObjectiveOptions none = few_patches();
+  for (const Term& term : terms) none.*term.weight = 0;
+  CHECK_FALSE(losses_of(networks, none, step).total);
+}
+
+TEST_CASE("a frozen discriminator passes gradients on and gets none", "[model]") {
+  auto networks = spread_networks<float>();
+  const Step<float> step(1);
+  const auto gradients = [&] {
+    Tape<float> tape;
+    return tape.backward(losses_of(networks, few_patches(), step).total);
+  };
+  const auto with_discriminator = gradients();
+  set_trainable(networks.discriminator, false);
+  const auto frozen = gradients();
+  for (const auto& [name, parameter] : parameters_of(networks)) {
+    CAPTURE(name);
+    CHECK(with_discriminator.has(parameter));
+    REQUIRE(frozen.has(parameter) == !name.starts_with("D."));
+    if (frozen.has(parameter)) CHECK(same_bits(frozen.of(parameter), with_discriminator.of(parameter)));
+  }
+}
+
+TEST_CASE("the discriminator's loss is for the discriminator alone", "[model]") {
+  auto networks = spread_networks<double>();
+  const Step<double> step(1);
+  Tape<double> tape;
+  const Objective<double> objective(networks, few_patches(), step.rainy, step.clean);
+  const auto [loss, gradients] = [&] {
+    Tape<double> discriminator_tape;
+    const auto found = objective.discriminator_loss();
+    return std::pair(found, discriminator_tape.backward(found));
+  }();
+  for (const auto& [name, parameter] : parameters_of(networks)) {
+    CAPTURE(name);
+    CHECK(gradients.has(parameter) == name.starts_with("D."));
+  }
+
+  const auto back = objective.back().detached();
+  const auto of_back = networks.discriminator(back), of_clean = networks.discriminator(step.clean);
+  double expected = 0;
+  for (double verdict : of_back.values())
+    expected += verdict * verdict / 2 / static_cast<double>(of_back.size());
+  for (double verdict : of_clean.values())
+    expected += std::pow(verdict - 1, 2) / 2 / static_cast<double>(of_clean.size());
+  CHECK(loss.item() == Approx(expected).epsilon(1e-14));
+
+  check_gradients(networks, {"D.model.0.weight", "D.model.7.weight", "D.model.14.bias"}, gradients,
+                  [&] { return discriminator_loss(networks.discriminator, back, step.clean); });
+}
+
+TEST_CASE("the loss of two images is the mean of their losses", "[model]") {
+  auto networks = spread_networks<double>();
+  const Step<double> both(2);
+  const auto pass = [&](const Step<double>& step) {
+    Tape<double> tape;
+    const auto losses = losses_of(networks, few_patches(), step);
+    return std::pair(losses, tape.backward(losses.total));
+  };
+  const auto [losses, gradients] = pass(both);
+  const auto [first, first_gradients] = pass(both.only(0));
+  const auto [second, second_gradients] = pass(both.only(1));
+  using Losses = GeneratorLosses<double>;
+  for (auto loss : {&Losses::adversarial, &Losses::location_rainy, &Losses::location_clean, &Losses::layer,
+                    &Losses::consistency, &Losses::sparsity, &Losses::total}) {
+    CHECK((first.*loss).item() != (second.*loss).item());
+    CHECK((losses.*loss).item() == Approx(((first.*loss).item() + (second.*loss).item()) / 2).epsilon(1e-12));
+  }
+  auto parameters = parameters_of(networks);
+  for (const char* name : {"G_B.gen.0.weight", "G_B.gen.18.weight", "G_R.gen.9.model.1.conv.weight",
+                           "F_loc.mlp_2.0.weight", "F_rain.mlp_3.2.weight"}) {
+    CAPTURE(name);
+    const auto& parameter = parameters.at(name);
+    const auto mean = scale(sum(first_gradients.of(parameter), second_gradients.of(parameter)), 0.5);
+    CHECK(relative_l2(gradients.of(parameter), mean) <= 1e-6);
+  }
+}
+
+TEST_CASE("the losses have the same bits on any number of threads", "[model]") {
+  auto networks = spread_networks<float>();
+  const Step<float> step(1);
+  const auto pass = [&](int count) {
+    const WithThreads with(count);
+    Tape<float> tape;
+    const auto losses = losses_of(networks, few_patches(), step);
+    return std::pair(losses.total, tape.backward(losses.total));
+  };
+  const auto [total, gradients] = pass(1);
+  for (int count : {2, 3}) {
+    CAPTURE(count);
+    const auto [same_total, same_gradients] = pass(count);
+    CHECK(same_bits(same_total, total));
+    for (const auto& [name, parameter] : parameters_of(networks)) {
+      CAPTURE(name);
+      CHECK(same_bits(same_gradients.of(parameter), gradients.of(parameter)));
+    }
+  }
+}

@@ -1,0 +1,125 @@
+#include "nlcl/ops/gather_patches.hpp"
+
+#include "support/op_check.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+
+namespace {
+
+std::vector<PatchCenter> centers(const Attributes& a) {
+  std::vector<PatchCenter> result;
+  for (const auto& center : a.at("centers"))
+    result.push_back({center.at(0).get<Index>(), center.at(1).get<Index>(), center.at(2).get<Index>()});
+  return result;
+}
+
+Attributes attributes(const std::vector<std::vector<Index>>& centers, Index height, Index width) {
+  return {{"centers", centers}, {"height", height}, {"width", width}};
+}
+
+// Where the i-th of `size` rows of an image falls among `count` rows of a feature map: on the last row k with
+// k / count <= i / size.
+Index position(Index i, Index size, Index count) {
+  Index k = 0;
+  while ((k + 1) * size <= i * count) ++k;
+  return k;
+}
+
+Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, const Attributes& a) {
+  const Tensor<double>& x = inputs[0];
+  const Index height = a.at("height"), width = a.at("width"), channels = x.shape()[3];
+  Tensor<double> y(dy.shape()), dx = Tensor<double>::zeros(x.shape());
+  Index m = 0;
+  for (const auto& [image, row, column] : centers(a)) {
+    const Index i = position(row, height, x.shape()[1]), j = position(column, width, x.shape()[2]);
+    for (Index c = 0; c < channels; ++c) {
+      y.mutable_data()[m * channels + c] = x(image, i, j, c);
+      writable(dx)(image, i, j, c) += dy(m, c);
+    }
+    ++m;
+  }
+  return {y, {dx}};
+}
+
+// The first centre is the corner, so that a NaN there is seen. Others fall on the same vector, or on the last one.
+std::vector<OpCase> cases() {
+  std::vector<OpCase> all;
+  const auto some = [](Index height, Index width) {
+    return attributes(
+        {{0, 0, 0}, {1, height - 1, width - 1}, {1, height / 2, width / 3}, {0, height - 1, 0}, {0, 0, 0}},
+        height, width);
+  };
+  for (Index channels : {1, 3, 32})
+    all.push_back({.name = "channels", .shapes = {{2, 6, 5, channels}}, .attributes = some(6, 5)});
+  for (Index height : {5, 6, 7, 11, 12, 24})
+    for (Index width : {6, 7, 20})
+      all.push_back({.name = "smaller map", .shapes = {{2, 5, 6, 2}}, .attributes = some(height, width)});
+  all.push_back({.name = "larger map", .shapes = {{2, 9, 11, 2}}, .attributes = some(4, 5)});
+  all.push_back({.name = "a single vector", .shapes = {{2, 1, 1, 3}}, .attributes = some(40, 30)});
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("gather_patches", "[ops]") {
+  const auto outside = [](const std::string& center, Index image) {
+    return text("gather_patches: centre ", center, " of image ", image, " is outside of 2 images of 12 x 15");
+  };
+  check_op({
+      .inputs = {"x"},
+      .call =
+          [](const auto& in, const Attributes& a) {
+            return gather_patches(in[0], centers(a), a.at("height"), a.at("width"));
+          },
+      .oracle = oracle,
+      .golden = {"gather_patches"},
+      .cases = cases(),
+      .errors =
+          {
+              {.shapes = {{6, 5, 3}},
+               .attributes = attributes({}, 6, 5),
+               .message = "gather_patches: x expects [N,H,W,C], is [6,5,3]"},
+              {.shapes = {{1, 0, 5, 3}},
+               .attributes = attributes({}, 6, 5),
+               .message = "gather_patches: x expects [N,H,W,C], is [1,0,5,3]"},
+              {.shapes = {{2, 6, 5, 3}},
+               .attributes = attributes({{0, 12, 0}}, 12, 15),
+               .message = outside("(12, 0)", 0)},
+              {.shapes = {{2, 6, 5, 3}},
+               .attributes = attributes({{1, 3, 15}}, 12, 15),
+               .message = outside("(3, 15)", 1)},
+              {.shapes = {{2, 6, 5, 3}},
+               .attributes = attributes({{0, -1, 0}}, 12, 15),
+               .message = outside("(-1, 0)", 0)},
+              {.shapes = {{2, 6, 5, 3}},
+               .attributes = attributes({{0, 3, -1}}, 12, 15),
+               .message = outside("(3, -1)", 0)},
+              {.shapes = {{2, 6, 5, 3}},
+               .attributes = attributes({{2, 3, 4}}, 12, 15),
+               .message = outside("(3, 4)", 2)},
+              {.shapes = {{2, 6, 5, 3}},
+               .attributes = attributes({{-1, 3, 4}}, 12, 15),
+               .message = outside("(3, 4)", -1)},
+          },
+  });
+}
+
+TEST_CASE("a centre falls on floor(row * h / H) for every crop", "[ops]") {
+  for (Index size : {33, 100, 255, 256, 257, 320})
+    for (Index count : {30, 63, 127, 255, 256}) {
+      Tensor<double> x({1, count, 1, 1});
+      for (Index k = 0; k < count; ++k) x.mutable_data()[k] = static_cast<double>(k);
+      std::vector<PatchCenter> all;
+      for (Index row = 0; row < size; ++row) all.push_back({0, row, 0});
+      const auto y = gather_patches(x, all, size, 1);
+      for (Index row = 0; row < size; ++row) {
+        CAPTURE(size, count, row);
+        REQUIRE(y(row, 0) == static_cast<double>(position(row, size, count)));
+      }
+    }
+}
+
+TEST_CASE("gather_patches of no centres", "[ops]") {
+  CHECK(gather_patches(Tensor<float>::zeros({1, 4, 5, 3}), {}, 8, 10).shape() == Shape{0, 3});
+}

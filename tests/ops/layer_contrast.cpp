@@ -1,0 +1,162 @@
+#include "nlcl/ops/layer_contrast.hpp"
+
+#include <cmath>
+
+#include "support/op_check.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+
+namespace {
+
+LayerContrastOptions options(const Attributes& a) {
+  const std::array<double, 2> even{1, 1}, usual{0.07, 0.07};
+  return {a.value("pooled", false), a.value("weight", even), a.value("temperature", usual)};
+}
+
+// Anchor by anchor and positive by positive: -log( exp(s_ip) / sum over a != i of exp(s_ia) ).
+Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, const Attributes& attributes) {
+  const LayerContrastOptions o = options(attributes);
+  const Index channels = inputs[0].shape()[1];
+  std::array<Index, 2> members{inputs[0].shape()[0], inputs[1].shape()[0]};
+  const Index count = members[0] + members[1];
+  const auto layer_of = [&](Index i) { return static_cast<std::size_t>(i < members[0] ? 0 : 1); };
+  const auto value = [&](Index i, Index c) {
+    return i < members[0] ? inputs[0](i, c) : inputs[1](i - members[0], c);
+  };
+  std::array<Tensor<double>, 2> gradients{Tensor<double>::zeros(inputs[0].shape()),
+                                          Tensor<double>::zeros(inputs[1].shape())};
+  const auto gradient = [&](Index i, Index c) -> double& {
+    return gradients[layer_of(i)].mutable_data()[(i - (i < members[0] ? 0 : members[0])) * channels + c];
+  };
+
+  double loss = 0;
+  for (Index i = 0; i < count; ++i) {
+    const std::size_t layer = layer_of(i);
+    const double anchors = static_cast<double>(o.pooled ? count : members[layer]);
+    const double weight = (o.pooled ? 1 : o.weight[layer]) / anchors;
+    const auto similarity = [&](Index a) {
+      double sum = 0;
+      for (Index c = 0; c < channels; ++c) sum += value(i, c) * value(a, c);
+      return sum / o.temperature[layer];
+    };
+    const auto give = [&](Index a, double slope) {  // d loss / d similarity(a)
+      for (Index c = 0; c < channels; ++c) {
+        gradient(i, c) += dy.item() * slope * value(a, c) / o.temperature[layer];
+        gradient(a, c) += dy.item() * slope * value(i, c) / o.temperature[layer];
+      }
+    };
+    double total = 0;
+    for (Index a = 0; a < count; ++a)
+      if (a != i) total += std::exp(similarity(a));
+    for (Index p = 0; p < count; ++p) {
+      if (p == i || layer_of(p) != layer) continue;
+      const double share = weight / static_cast<double>(members[layer] - 1);
+      loss -= share * std::log(std::exp(similarity(p)) / total);
+      give(p, -share);
+      for (Index a = 0; a < count; ++a)
+        if (a != i) give(a, share * std::exp(similarity(a)) / total);
+    }
+  }
+  return {Tensor<double>::scalar(loss), {gradients[0], gradients[1]}};
+}
+
+void unit_rows(Tensors<double>& inputs) {
+  for (Tensor<double>& x : inputs) {
+    const Index columns = x.shape()[1];
+    for (Index row = 0; row < x.shape()[0]; ++row) {
+      double* const first = x.mutable_data() + row * columns;
+      double square = 0;
+      for (Index c = 0; c < columns; ++c) square += first[c] * first[c];
+      for (Index c = 0; c < columns; ++c) first[c] /= std::sqrt(square);
+    }
+  }
+}
+
+std::vector<OpCase> cases() {
+  std::vector<OpCase> all;
+  const auto add = [&](Index back, Index rain, Index channels, Attributes attributes, bool smooth = true) {
+    all.push_back({.name = "",
+                   .shapes = {{back, channels}, {rain, channels}},
+                   .attributes = std::move(attributes),
+                   .adjust = unit_rows,
+                   .smooth = smooth});
+  };
+  const Attributes warm{0.5, 0.5};
+  for (bool pooled : {true, false})
+    for (Index back : {2, 3, 8})
+      for (Index rain : {2, 5, 17}) add(back, rain, 6, {{"pooled", pooled}, {"temperature", warm}});
+  for (Index channels : {1, 3, 16, 33}) add(4, 6, channels, {{"temperature", warm}});
+  add(4, 6, 5, {{"weight", {0.6, 1.4}}, {"temperature", {0.4, 0.9}}});
+  add(4, 6, 5, {{"weight", {0, 2}}, {"temperature", warm}});
+  add(4, 6, 5,
+      {{"pooled", true}, {"weight", {5, 7}}, {"temperature", {0.4, 0.9}}});  // its weights do not count
+  // The third derivative goes with the cube of 1 / t, too far for the differences.
+  for (bool pooled : {true, false}) add(8, 40, 16, {{"pooled", pooled}}, false);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("layer_contrast", "[ops]") {
+  const std::string expected =
+      "layer_contrast: expects background and rain [n,C], at least two of each, are ";
+  check_op({
+      .inputs = {"back", "rain"},
+      .call = [](const auto& in, const Attributes& a) { return layer_contrast(in[0], in[1], options(a)); },
+      .oracle = oracle,
+      .golden = {"layer_contrast"},
+      .cases = cases(),
+      .errors =
+          {
+              {.shapes = {{6}, {3, 6}}, .message = expected + "[6] and [3,6]"},
+              {.shapes = {{3, 6}, {3, 2, 3}}, .message = expected + "[3,6] and [3,2,3]"},
+              {.shapes = {{3, 6}, {3, 5}}, .message = expected + "[3,6] and [3,5]"},
+              {.shapes = {{1, 6}, {3, 6}}, .message = expected + "[1,6] and [3,6]"},
+              {.shapes = {{3, 6}, {1, 6}}, .message = expected + "[3,6] and [1,6]"},
+              {.shapes = {{2, 6}, {3, 6}},
+               .attributes = {{"temperature", {0, 1}}},
+               .message = "layer_contrast: temperature is 0, expected more than 0"},
+              {.shapes = {{2, 6}, {3, 6}},
+               .attributes = {{"temperature", {1, -1}}},
+               .message = "layer_contrast: temperature is -1, expected more than 0"},
+          },
+  });
+}
+
+TEMPLATE_TEST_CASE("pooled is per layer with the layers' shares of the anchors as weights", "[ops]", float,
+                   double) {
+  using T = TestType;
+  Random random(1);
+  auto back = random_tensor<T>({8, 16}, random, -0.3, 0.3),
+       rain = random_tensor<T>({24, 16}, random, -0.3, 0.3);
+  back.set_requires_grad(true), rain.set_requires_grad(true);
+  const auto pass = [&](const LayerContrastOptions& o) {
+    Tape<T> tape;
+    const auto y = layer_contrast(back, rain, o);
+    return std::pair(y, tape.backward(y));
+  };
+  const auto [pooled, pooled_gradients] = pass({.pooled = true});
+  const auto [layers, layers_gradients] = pass({.weight = {8.0 / 32, 24.0 / 32}});
+  const double tolerance = sizeof(T) == 8 ? 1e-14 : 1e-6;
+  CHECK(relative_difference(layers, pooled) <= tolerance);
+  CHECK(relative_difference(layers_gradients.of(back), pooled_gradients.of(back)) <= tolerance);
+  CHECK(relative_difference(layers_gradients.of(rain), pooled_gradients.of(rain)) <= tolerance);
+}
+
+TEMPLATE_TEST_CASE("layers apart have the loss of telling a layer's members from each other", "[ops]", float,
+                   double) {
+  using T = TestType;
+  const Tensor<T> back({3, 2}, {1, 0, 1, 0, 1, 0}), rain({2, 2}, {-1, 0, -1, 0});
+  const double of_back = std::log(2 + 2 * std::exp(-2 / 0.07)), of_rain = std::log1p(3 * std::exp(-2 / 0.07));
+  CHECK(layer_contrast(back, rain).item() == Approx(of_back + of_rain).epsilon(1e-5));
+  CHECK(layer_contrast(back, rain, {.pooled = true}).item() ==
+        Approx((3 * of_back + 2 * of_rain) / 5).epsilon(1e-5));
+}
+
+TEMPLATE_TEST_CASE("layer_contrast does not overflow where it is very cold", "[ops]", float, double) {
+  using T = TestType;
+  const Tensor<T> back({2, 2}, {1, 0, 0, 1}), rain({2, 2}, {1, 0, 0, 1});
+  const auto y = layer_contrast(back, rain, {.pooled = true, .temperature = {1e-4, 1e-4}});
+  CHECK(y.item() == Approx(1e4));
+}

@@ -1,0 +1,291 @@
+#include "nlcl/ops/patch_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "support/op_check.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+
+namespace {
+
+PatchSearchOptions options(const Attributes& a) {
+  return {.count = a.value("count", 256), .patch = a.value("patch", 16), .window = a.value("window", 40)};
+}
+
+std::vector<PatchCenter> queries(const Attributes& a) {
+  std::vector<PatchCenter> centers;
+  for (const auto& q : a.at("queries"))
+    centers.push_back({q.at(0).get<Index>(), q.at(1).get<Index>(), q.at(2).get<Index>()});
+  return centers;
+}
+
+// body(offset of a, offset of b) for every element of two patches
+void for_each_pair(const Shape& x, const PatchCenter& a, const PatchCenter& b, Index patch,
+                   const auto& body) {
+  const auto offset = [&](const PatchCenter& center, Index u, Index v, Index c) {
+    return ((center.image * x[1] + center.row + u) * x[2] + center.column + v) * x[3] + c;
+  };
+  for (Index u = -patch / 2; u < patch / 2; ++u)
+    for (Index v = -patch / 2; v < patch / 2; ++v)
+      for (Index c = 0; c < x[3]; ++c) body(offset(a, u, v, c), offset(b, u, v, c));
+}
+
+struct Match {
+  PatchCenter center;
+  double distance;
+};
+
+// All candidates, nearest first: every centre of the window whose patch, and one more row and column, are in the image.
+std::vector<Match> all_matches(const Tensor<double>& x, const PatchCenter& query,
+                               const PatchSearchOptions& o) {
+  const Index half = o.patch / 2, radius = o.window / 2;
+  std::vector<Match> matches;
+  for (Index row = query.row - radius; row < query.row + radius; ++row)
+    for (Index column = query.column - radius; column < query.column + radius; ++column) {
+      if (row < half || row + half >= x.shape()[1] || column < half || column + half >= x.shape()[2])
+        continue;
+      const PatchCenter center{query.image, row, column};
+      double square = 0;
+      for_each_pair(x.shape(), query, center, o.patch,
+                    [&](Index a, Index b) { square += std::pow(x.data()[a] - x.data()[b], 2); });
+      matches.push_back({center, std::sqrt(square)});
+    }
+  std::stable_sort(matches.begin(), matches.end(),
+                   [](const Match& a, const Match& b) { return a.distance < b.distance; });
+  return matches;
+}
+
+Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, const Attributes& attributes) {
+  const Tensor<double>& x = inputs[0];
+  const PatchSearchOptions o = options(attributes);
+  Tensor<double> y(dy.shape()), dx = Tensor<double>::zeros(x.shape());
+  Index pair = 0;
+  for (const PatchCenter& query : queries(attributes)) {
+    const std::vector<Match> matches = all_matches(x, query, o);
+    for (Index k = 0; k < o.count; ++k, ++pair) {
+      const Match& match = matches.at(static_cast<std::size_t>(k));
+      y.mutable_data()[pair] = match.distance;
+      if (match.distance == 0) continue;
+      for_each_pair(x.shape(), query, match.center, o.patch, [&](Index a, Index b) {
+        const double g = dy.data()[pair] * (x.data()[a] - x.data()[b]) / match.distance;
+        dx.mutable_data()[a] += g;
+        dx.mutable_data()[b] -= g;
+      });
+    }
+  }
+  return {y, {dx}};
+}
+
+Attributes attributes(const std::vector<std::vector<Index>>& queries, Index count, Index patch,
+                      Index window) {
+  return {{"queries", queries}, {"count", count}, {"patch", patch}, {"window", window}};
+}
+
+// A texture that repeats every 4 rows and 5 columns.
+void repeated(Tensors<double>& inputs) {
+  const auto x = writable(inputs[0]);
+  const Shape& shape = inputs[0].shape();
+  for (Index n = 0; n < shape[0]; ++n)
+    for (Index i = 0; i < shape[1]; ++i)
+      for (Index j = 0; j < shape[2]; ++j)
+        for (Index c = 0; c < shape[3]; ++c) x(n, i, j, c) = x(n, i % 4, j % 5, c);
+}
+
+void constant(Tensors<double>& inputs) { std::fill_n(inputs[0].mutable_data(), inputs[0].size(), 0.3); }
+
+// The first query is in the corner, so that a NaN there is seen.
+std::vector<OpCase> cases() {
+  std::vector<OpCase> all;
+  const auto add = [&](OpCase c) { all.push_back(std::move(c)); };
+  for (Index channels : {1, 3, 5, 32})
+    add({.name = text("channels ", channels),
+         .shapes = {{1, 9, 8, channels}},
+         .attributes = attributes({{0, 2, 2}, {0, 4, 3}}, 6, 4, 6)});
+  add({.name = "batch",
+       .shapes = {{3, 8, 9, 2}},
+       .attributes = attributes({{0, 1, 1}, {2, 6, 7}, {1, 3, 5}, {2, 3, 5}}, 7, 2, 6)});
+  add({.name = "windows cut at every border",
+       .shapes = {{1, 14, 17, 2}},
+       .attributes = attributes({{0, 2, 2},
+                                 {0, 2, 14},
+                                 {0, 11, 2},
+                                 {0, 11, 14},
+                                 {0, 3, 8},
+                                 {0, 10, 8},
+                                 {0, 7, 3},
+                                 {0, 7, 13},
+                                 {0, 7, 8}},
+                                9, 4, 6)});
+  add({.name = "all candidates",
+       .shapes = {{1, 10, 8, 2}},
+       .attributes = attributes({{0, 2, 2}}, 20, 4, 10)});
+  add({.name = "one query twice",
+       .shapes = {{1, 8, 8, 1}},
+       .attributes = attributes({{0, 2, 2}, {0, 2, 2}}, 5, 4, 6)});
+  add({.name = "the query alone",
+       .shapes = {{1, 6, 6, 2}},
+       .attributes = attributes({{0, 2, 2}}, 1, 4, 2),
+       .smooth = false});
+  add({.name = "far from square",
+       .shapes = {{1, 7, 30, 3}},
+       .attributes = attributes({{0, 2, 2}, {0, 4, 27}}, 8, 4, 20)});
+  add({.name = "published sizes",
+       .shapes = {{1, 44, 60, 3}},
+       .attributes = attributes({{0, 8, 8}, {0, 24, 31}}, 20, 16, 40)});
+  // Copies of the query are at a distance of 0, which has no derivative.
+  add({.name = "repeated texture",
+       .shapes = {{1, 16, 18, 2}},
+       .attributes = attributes({{0, 2, 2}, {0, 7, 8}}, 30, 4, 12),
+       .adjust = repeated,
+       .smooth = false});
+  add({.name = "constant",
+       .shapes = {{1, 9, 8, 2}},
+       .attributes = attributes({{0, 2, 2}, {0, 4, 3}}, 9, 4, 6),
+       .adjust = constant,
+       .smooth = false});
+  return all;
+}
+
+std::vector<OpError> errors() {
+  const Shape x{2, 12, 15, 3};
+  const auto sides = [](Index patch, Index window, Index count) {
+    return text("patch_search: patch ", patch, ", window ", window, ", count ", count,
+                ", expected even sides and at least one match");
+  };
+  const auto border = [](const std::string& query, Index image) {
+    return text("patch_search: query ", query, " of image ", image,
+                " is closer than half a patch to the border of x [2,12,15,3]");
+  };
+  std::vector<OpError> all;
+  const auto add = [&](const Shape& shape, const Attributes& a, const std::string& message) {
+    all.push_back({.shapes = {shape}, .attributes = a, .message = message});
+  };
+  add({12, 15, 3}, attributes({}, 1, 4, 6), "patch_search: x expects [N,H,W,C], is [12,15,3]");
+  add({2, 12, 0, 3}, attributes({}, 1, 4, 6), "patch_search: x expects [N,H,W,C], is [2,12,0,3]");
+  add(x, attributes({}, 1, 3, 6), sides(3, 6, 1));
+  add(x, attributes({}, 1, 0, 6), sides(0, 6, 1));
+  add(x, attributes({}, 1, 4, 5), sides(4, 5, 1));
+  add(x, attributes({}, 1, 4, 0), sides(4, 0, 1));
+  add(x, attributes({}, 0, 4, 6), sides(4, 6, 0));
+  add(x, attributes({{0, 1, 5}}, 1, 4, 6), border("(1, 5)", 0));
+  add(x, attributes({{0, 10, 5}}, 1, 4, 6), border("(10, 5)", 0));
+  add(x, attributes({{1, 5, 1}}, 1, 4, 6), border("(5, 1)", 1));
+  add(x, attributes({{1, 5, 13}}, 1, 4, 6), border("(5, 13)", 1));
+  add(x, attributes({{2, 5, 5}}, 1, 4, 6), border("(5, 5)", 2));
+  add(x, attributes({{-1, 5, 5}}, 1, 4, 6), border("(5, 5)", -1));
+  add(x, attributes({{0, 5, 5}, {0, 2, 2}}, 10, 4, 6),
+      "patch_search: 10 matches wanted, query (2, 2) has 9 candidates in x [2,12,15,3]");
+  add({1, 16, 40, 3}, attributes({{0, 8, 20}}, 1, 16, 40),
+      "patch_search: query (8, 20) of image 0 is closer than half a patch to the border of x [1,16,40,3]");
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("patch_search", "[ops]") {
+  check_op({
+      .inputs = {"x"},
+      .call = [](const auto& in,
+                 const Attributes& a) { return patch_search(in[0], queries(a), options(a)).distances; },
+      .oracle = oracle,
+      .golden = {"patch_search"},
+      .cases = cases(),
+      .errors = errors(),
+  });
+}
+
+TEMPLATE_TEST_CASE("patch_search finds the patches that PyTorch finds", "[ops]", float, double) {
+  const GoldenFile golden("patch_search");
+  for (const std::string& name : golden.cases()) {
+    CAPTURE(name);
+    const Attributes a = golden.attributes(name);
+    const auto x = converted<TestType>(golden.tensor(name + ".x"));
+    const auto ids = golden.tensor(name + ".ids");  // [Q,K,2]
+    const auto found = patch_search(x, queries(a), options(a)).centers;
+    CHECK(nearest_patches(x, queries(a), options(a)) == found);
+    REQUIRE(static_cast<Index>(found.size()) == ids.size() / 2);
+    for (std::size_t m = 0; m < found.size(); ++m) {
+      CAPTURE(m);
+      CHECK(static_cast<double>(found[m].row) == ids.data()[2 * m]);
+      CHECK(static_cast<double>(found[m].column) == ids.data()[2 * m + 1]);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("patch_search finds the query itself first", "[ops]", float, double) {
+  Random random(1);
+  const auto x = random_tensor<TestType>({2, 60, 50, 3}, random);
+  const std::vector<PatchCenter> queries{{0, 8, 8}, {1, 30, 25}, {1, 51, 41}, {0, 16, 34}};
+  const auto found = patch_search(x, queries);
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    CHECK(found.centers[q * 256] == queries[q]);
+    CHECK(found.distances(q, 0) == 0);
+    for (Index k = 1; k < 256; ++k) CHECK(found.distances(q, k) >= found.distances(q, k - 1));
+  }
+}
+
+TEMPLATE_TEST_CASE("equal patches are found in row-major order", "[ops]", float, double) {
+  const auto x = Tensor<TestType>::full({1, 30, 33, 3}, TestType{0.1f});
+  const PatchSearchOptions o{.count = 40, .patch = 4, .window = 8};
+  const auto found = nearest_patches(x, {{0, 15, 16}}, o);
+  for (std::size_t k = 0; k < found.size(); ++k) {
+    const Index i = static_cast<Index>(k);
+    CHECK(found[k] == PatchCenter{0, 11 + i / 8, 12 + i % 8});
+  }
+}
+
+TEMPLATE_TEST_CASE("copies of the query are found in row-major order", "[ops]", float, double) {
+  Random random(1);
+  Tensors<double> texture{random_tensor<double>({1, 24, 25, 3}, random)};
+  repeated(texture);
+  const PatchCenter query{0, 11, 12};
+  const PatchSearchOptions o{.count = 60, .patch = 4, .window = 12};
+  const auto expected = all_matches(texture[0], query, o);
+  const auto found = patch_search(converted<TestType>(texture[0]), {query}, o);
+  CHECK(found.centers.front() == PatchCenter{0, 7, 7});  // one period above and before the query
+  for (std::size_t k = 0; k < found.centers.size(); ++k) {
+    CAPTURE(k);
+    CHECK(found.centers[k] == expected[k].center);
+    CHECK((found.distances(0, k) == 0) == (k < 9));
+  }
+}
+
+TEST_CASE("the candidates of a query are those of the published code", "[ops]") {
+  const Index size = 64;
+  struct Range {
+    Index center, begin, end;
+  };
+  // The window is cut where its patches would leave the image, never moved.
+  const Range ranges[] = {{8, 8, 28},   {16, 8, 36},  {27, 8, 47},  {28, 8, 48}, {29, 9, 49},
+                          {36, 16, 56}, {37, 17, 56}, {48, 28, 56}, {55, 35, 56}};
+  const auto x = Tensor<float>::zeros({1, size, size, 1});
+  for (const Range& rows : ranges)
+    for (const Range& columns : ranges) {
+      const Index height = rows.end - rows.begin, width = columns.end - columns.begin;
+      const std::vector<PatchCenter> query{{0, rows.center, columns.center}};
+      CAPTURE(rows.center, columns.center);
+      CHECK_THROWS_AS(nearest_patches(x, query, {.count = height * width + 1}), ShapeError);
+      const auto all = nearest_patches(x, query, {.count = height * width});
+      CHECK(all.front() == PatchCenter{0, rows.begin, columns.begin});
+      CHECK(all.back() == PatchCenter{0, rows.end - 1, columns.end - 1});
+    }
+}
+
+TEST_CASE("distances in float are those in double", "[ops]") {
+  Random random(1);
+  for (Index channels : {1, 3, 32}) {
+    const auto x = random_tensor<double>({1, 60, 50, channels}, random);
+    const std::vector<PatchCenter> queries{{0, 8, 8}, {0, 30, 25}};
+    const auto found = patch_search(converted<float>(x), queries);
+    const auto expected = patch_search(x, queries);
+    CHECK(relative_difference(found.distances, expected.distances) <= 1e-6);
+  }
+}
+
+TEST_CASE("patch_search without queries", "[ops]") {
+  const auto found = patch_search(Tensor<float>::zeros({1, 20, 20, 3}), {}, {.count = 5});
+  CHECK(found.centers.empty());
+  CHECK(found.distances.shape() == Shape{0, 5});
+}

@@ -1,0 +1,304 @@
+// One description of an op serves every kind of test of it; check_op(description) runs them all:
+//
+//   values      y and all gradients against a naive oracle, in double and in float
+//   golden      the same against PyTorch in float64
+//   gradcheck   gradients against central differences, in double, for every element of every input
+//   alone       the gradient of one input without those of the others
+//   in place    no wrong gradient after an input or the output was written to
+//   same bits   for 1, 2, 3 and 7 threads, in a second run, and without a tape
+//   NaN         that goes in comes out
+//   errors      with their whole message
+//
+// Parameters are inputs like any other. A kind of test that only one op needs is a TEST_CASE in the file of
+// that op.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "nlcl/autograd/gradcheck.hpp"
+#include "nlcl/autograd/tape.hpp"
+#include "support/errors.hpp"
+#include "support/golden.hpp"
+#include "support/tensors.hpp"
+#include "support/threads.hpp"
+
+namespace nlcl::test {
+
+// An op as a function of its inputs, for both number types, made from one generic lambda.
+class OpCall {
+ public:
+  template <class F>
+  OpCall(F f) : float_(f), double_(f) {}  // NOLINT: the lambda is the call
+
+  Tensor<float> operator()(const Tensors<float>& inputs, const Attributes& a) const {
+    return float_(inputs, a);
+  }
+  Tensor<double> operator()(const Tensors<double>& inputs, const Attributes& a) const {
+    return double_(inputs, a);
+  }
+
+ private:
+  std::function<Tensor<float>(const Tensors<float>&, const Attributes&)> float_;
+  std::function<Tensor<double>(const Tensors<double>&, const Attributes&)> double_;
+};
+
+// What comes out of an op, forward and backward.
+template <class T>
+struct Pass {
+  Tensor<T> y;
+  Tensors<T> gradients;  // of sum(y * dy), one for each input; absent where nobody asked for it
+};
+
+inline const Shape absent{0};  // the shape of an input that is left out
+
+// Inputs are uniform in [-1, 1) unless `adjust` changes them.
+struct OpCase {
+  std::string name;
+  std::vector<Shape> shapes;
+  Attributes attributes = Attributes::object();
+  std::function<void(Tensors<double>&)> adjust = [](Tensors<double>&) {};
+  bool smooth = true;  // false: kinks or cliffs within the step of the differences, only the oracle judges
+};
+
+struct OpError {
+  std::vector<Shape> shapes;
+  Attributes attributes = Attributes::object();
+  std::string message;  // of a ShapeError
+};
+
+struct OpDescription {
+  std::vector<std::string> inputs;  // by their names in the golden files
+  OpCall call;
+  std::function<Pass<double>(const Tensors<double>& inputs, const Tensor<double>& dy, const Attributes&)>
+      oracle;
+  std::vector<std::string> golden;  // files
+  std::vector<OpCase> cases;
+  std::vector<OpError> errors = {};
+  // How much more than usual the op has to magnify the rounding of these inputs.
+  std::function<double(const Tensors<double>& inputs)> condition = [](const Tensors<double>&) { return 1.0; };
+};
+
+// Relative to the largest value of the tensor. Sums of up to a thousand terms, each rounded to 1e-16 or 6e-8,
+// err by a few tens of that, since most errors cancel. A term that is missing is off by 1e-3 and more.
+inline constexpr double double_tolerance = 1e-12;
+inline constexpr double float_tolerance = 1e-5;
+
+// The differences themselves err by 1e-10 times the size of the sums and of the third derivative.
+inline constexpr double gradcheck_tolerance = 1e-7;
+
+// They cost two runs for each element; in larger cases the oracle has to do.
+inline constexpr Index gradcheck_elements = 1000;
+
+// One pass forward and backward, with gradients for the inputs that are `wanted`. `between` sees the inputs
+// and y after the one and before the other.
+template <class T>
+Pass<T> run(const OpDescription& op, const Attributes& attributes, Tensors<T> inputs, const Tensor<T>& dy,
+            const std::vector<bool>& wanted, const auto& between) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i].set_requires_grad(wanted[i]);
+  Tape<T> tape;
+  Pass<T> pass{op.call(inputs, attributes), {}};
+  between(inputs, pass.y);
+  const Gradients<T> gradients = tape.backward(pass.y, dy);
+  for (const auto& input : inputs)
+    pass.gradients.push_back(gradients.has(input) ? gradients.of(input) : Tensor<T>());
+  return pass;
+}
+
+template <class T>
+Pass<T> run(const OpDescription& op, const Attributes& attributes, const Tensors<T>& inputs,
+            const Tensor<T>& dy) {
+  return run(op, attributes, inputs, dy, std::vector<bool>(inputs.size(), true), [](const auto&...) {});
+}
+
+template <class T>
+void check_near(const OpDescription& op, const Pass<T>& found, const Pass<double>& expected,
+                double tolerance) {
+  CHECK(relative_difference(found.y, expected.y) <= tolerance);
+  for (std::size_t i = 0; i < op.inputs.size(); ++i) {
+    INFO("gradient of " << op.inputs[i]);
+    CHECK(relative_difference(found.gradients[i], expected.gradients[i]) <= tolerance);
+  }
+}
+
+template <class T>
+void check_same_bits(const OpDescription& op, const Pass<T>& found, const Pass<T>& expected) {
+  CHECK(same_bits(found.y, expected.y));
+  for (std::size_t i = 0; i < op.inputs.size(); ++i) {
+    INFO("gradient of " << op.inputs[i]);
+    CHECK(same_bits(found.gradients[i], expected.gradients[i]));
+  }
+}
+
+// Both number types against values in double. The inputs are float values.
+inline void check_both(const OpDescription& op, const Attributes& attributes, const Tensors<double>& inputs,
+                       const Tensor<double>& dy, const Pass<double>& expected) {
+  const double condition = op.condition(inputs);
+  INFO("in double");
+  check_near(op, run(op, attributes, inputs, dy), expected, condition * double_tolerance);
+  INFO("in float");
+  check_near(op, run(op, attributes, converted<float>(inputs), converted<float>(dy)), expected,
+             condition * float_tolerance);
+}
+
+inline Tensors<double> random_inputs(const std::vector<Shape>& shapes, Random& random) {
+  Tensors<double> inputs;
+  for (const Shape& shape : shapes)
+    inputs.push_back(shape == absent ? Tensor<double>() : random_tensor<double>(shape, random));
+  return inputs;
+}
+
+// body(case, inputs, dy), with the same numbers in every kind of test.
+inline void for_each_case(const OpDescription& op, const auto& body) {
+  for (std::size_t i = 0; i < op.cases.size(); ++i) {
+    const OpCase& c = op.cases[i];
+    INFO("case " << c.name << ' ' << c.attributes);
+    Random random(1, i);
+    Tensors<double> inputs = random_inputs(c.shapes, random);
+    c.adjust(inputs);
+    inputs = converted<double>(converted<float>(inputs));
+    const Shape y = op.call(inputs, c.attributes).shape();
+    body(c, inputs, random_tensor<double>(y, random));
+  }
+}
+
+inline void check_values(const OpDescription& op) {
+  for_each_case(op, [&](const OpCase& c, const Tensors<double>& inputs, const Tensor<double>& dy) {
+    check_both(op, c.attributes, inputs, dy, op.oracle(inputs, dy, c.attributes));
+  });
+}
+
+inline void check_golden(const OpDescription& op) {
+  for (const std::string& name : op.golden) {
+    const GoldenFile file(name);
+    for (const std::string& c : file.cases()) {
+      INFO("golden " << name << ' ' << c);
+      Tensors<double> inputs;
+      Pass<double> expected{file.tensor(c + ".y"), {}};
+      for (const std::string& input : op.inputs) {
+        inputs.push_back(file.tensor(c + "." + input));
+        expected.gradients.push_back(file.tensor(c + ".d" + input));
+      }
+      check_both(op, file.attributes(c), inputs, file.tensor(c + ".dy"), expected);
+    }
+  }
+}
+
+inline void check_gradients(const OpDescription& op) {
+  for_each_case(op, [&](const OpCase& c, const Tensors<double>& inputs, const Tensor<double>&) {
+    Tensors<double> present;
+    Index elements = 0;
+    for (const auto& input : inputs) {
+      if (input) present.push_back(input);
+      elements += input.size();
+    }
+    if (!c.smooth || elements > gradcheck_elements) return;
+    const auto call = [&](const Tensors<double>& leaves) {
+      Tensors<double> all;  // with the absent ones in their places
+      for (std::size_t i = 0, leaf = 0; i < inputs.size(); ++i)
+        all.push_back(inputs[i] ? leaves[leaf++] : Tensor<double>());
+      return op.call(all, c.attributes);
+    };
+    const GradcheckResult result = gradcheck(call, present);
+    INFO("input " << result.input << ", element " << result.element << ": backward gives " << result.analytic
+                  << ", differences " << result.numeric);
+    CHECK(result.worst <= gradcheck_tolerance);
+  });
+}
+
+inline void check_alone(const OpDescription& op) {
+  for_each_case(op, [&](const OpCase& c, const Tensors<double>& inputs, const Tensor<double>& dy) {
+    const Pass<double> together = run(op, c.attributes, inputs, dy);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!inputs[i]) continue;
+      std::vector<bool> only(inputs.size(), false);
+      only[i] = true;
+      Pass<double> expected{together.y, Tensors<double>(inputs.size())};
+      expected.gradients[i] = together.gradients[i];
+      check_same_bits(op, run(op, c.attributes, inputs, dy, only, [](const auto&...) {}), expected);
+    }
+  });
+}
+
+// Either backward() notices, or it did not need what has changed.
+inline void check_in_place(const OpDescription& op) {
+  for_each_case(op, [&](const OpCase& c, const Tensors<double>& inputs, const Tensor<double>& dy) {
+    const Pass<double> expected = run(op, c.attributes, inputs, dy);
+    for (std::size_t i = 0; i <= inputs.size(); ++i) {
+      const auto write = [&](Tensors<double>& leaves, Tensor<double>& y) {
+        Tensor<double>& changed = i < leaves.size() ? leaves[i] : y;
+        std::fill_n(changed.mutable_data(), changed.size(), 2.0);
+      };
+      INFO("written to: " << (i < inputs.size() ? op.inputs[i] : "y"));
+      Tensors<double> copies;
+      for (const auto& input : inputs) copies.push_back(input.clone());
+      try {
+        const std::vector<bool> all(inputs.size(), true);
+        const Pass<double> pass = run(op, c.attributes, copies, dy, all, write);
+        check_same_bits(op, Pass<double>{expected.y, pass.gradients}, expected);
+      } catch (const TapeError& error) {
+        CHECK_THAT(error.what(), Catch::Contains("was changed in place after the forward pass"));
+      }
+    }
+  });
+}
+
+template <class T>
+void check_bits(const OpDescription& op) {
+  for_each_case(op, [&](const OpCase& c, const Tensors<double>& inputs, const Tensor<double>& dy) {
+    const Tensors<T> x = converted<T>(inputs);
+    const auto pass = [&](int count) {
+      const WithThreads with(count);
+      return run(op, c.attributes, x, converted<T>(dy));
+    };
+    const Pass<T> expected = pass(1);
+    for (int count : {1, 2, 3, 7}) {
+      INFO(count << " threads");
+      check_same_bits(op, pass(count), expected);
+    }
+    CHECK(same_bits(op.call(x, c.attributes), expected.y));
+  });
+}
+
+inline void check_nan(const OpDescription& op) {
+  for_each_case(op, [&](const OpCase& c, const Tensors<double>& inputs, const Tensor<double>&) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].size() == 0) continue;
+      INFO("NaN in " << op.inputs[i]);
+      Tensors<double> broken = inputs;
+      broken[i] = inputs[i].clone();
+      *broken[i].mutable_data() = std::numeric_limits<double>::quiet_NaN();
+      CHECK(has_nan(op.call(broken, c.attributes)));
+      CHECK(has_nan(op.call(converted<float>(broken), c.attributes)));
+    }
+  });
+}
+
+inline void check_errors(const OpDescription& op) {
+  for (const OpError& error : op.errors) {
+    Random random(1);
+    const Tensors<double> inputs = random_inputs(error.shapes, random);
+    CHECK(message_of<ShapeError>([&] { op.call(inputs, error.attributes); }) == error.message);
+    CHECK(message_of<ShapeError>([&] { op.call(converted<float>(inputs), error.attributes); }) ==
+          error.message);
+  }
+}
+
+inline void check_op(const OpDescription& op) {
+  SECTION("values") { check_values(op); }
+  SECTION("golden") { check_golden(op); }
+  SECTION("gradcheck") { check_gradients(op); }
+  SECTION("alone") { check_alone(op); }
+  SECTION("in place") { check_in_place(op); }
+  SECTION("same bits") {
+    check_bits<float>(op);
+    check_bits<double>(op);
+  }
+  SECTION("NaN") { check_nan(op); }
+  SECTION("errors") { check_errors(op); }
+}
+
+}  // namespace nlcl::test

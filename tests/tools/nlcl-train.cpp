@@ -1,0 +1,126 @@
+#include <chrono>
+#include <thread>
+
+#include "nlcl/io/image.hpp"
+#include "nlcl/io/safetensors.hpp"
+#include "tools/programs.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+
+namespace {
+
+// Two small folders of pictures with something to see in them.
+void write_pictures(const Workplace& place) {
+  Random random(9);
+  for (const std::string folder : {"rainy", "clean"})
+    for (int i = 0; i < 3; ++i) {
+      Image image{72, 80, 3, {}};
+      for (Index p = 0; p < image.height * image.width * 3; ++p)
+        image.pixels.push_back(static_cast<std::uint8_t>((p / 3 % 80) + (p / 240) + random.below(60)));
+      place.write(text(folder, "/", i, ".png"), encode_png(image));
+    }
+}
+
+// Crops of 40 pixels: a step takes a fraction of a second.
+const std::string train =
+    "nlcl-train --rainy rainy --clean clean --crop 40 --steps 5 --decay 2 --save-every 1 --seed 4 ";
+
+// The generators and the optimisers at the end of a run.
+std::vector<std::byte> result(const Workplace& place, const std::string& run) {
+  return read_file(place / (run + "/checkpoints/step-00000005.safetensors"));
+}
+
+}  // namespace
+
+TEST_CASE("nlcl-train leaves what it says", "[train]") {
+  const Workplace place;
+  write_pictures(place);
+  const Run run = place(train + "-o run --keep 2 --average 0.9 --accumulate 2");
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  CHECK(run.out == "");
+  CHECK_THAT(run.err, Catch::Contains("intrinsic dimension") && Catch::Contains("training needs about") &&
+                          Catch::Contains("report.html"));
+  CHECK(place.names("run") == Names{"checkpoints", "clean.safetensors", "config.toml", "log.jsonl",
+                                    "rain.safetensors", "report.html", "samples"});
+  CHECK(place.names("run/checkpoints") == Names{"step-00000004.safetensors", "step-00000005.safetensors"});
+  CHECK(std::ranges::count(place.content("run/log.jsonl"), '\n') == 5);
+  CHECK(place("nlcl-derain -i rainy/0.png -o out.png -w run/clean.safetensors").code == 0);
+}
+
+TEST_CASE("a training run has the same bits for any number of threads", "[train]") {
+  const Workplace place;
+  write_pictures(place);
+  REQUIRE(place(train + "-o one -j 1 --quiet").code == 0);
+  REQUIRE(place(train + "-o three -j 3 --quiet").code == 0);
+  CHECK(result(place, "one") == result(place, "three"));
+}
+
+TEST_CASE("a run that was killed ends like one that was not", "[.][train]") {
+  const Workplace place;
+  write_pictures(place);
+  REQUIRE(place(train + "-o whole --quiet").code == 0);
+  const auto expected = result(place, "whole");
+
+  Random random(11);
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const std::string name = text("killed", attempt);
+    int code = -1;
+    for (int start = 0; code != 0; ++start) {
+      REQUIRE(start < 60);
+      const bool is_there = std::filesystem::exists(place / (name + "/checkpoints")) &&
+                            !place.names(name + "/checkpoints").empty();
+      const pid_t child = place.start(
+          "exec " + (is_there ? "nlcl-train --quiet --resume " + name : train + "--quiet -o " + name));
+      if (start < 6) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100 + random.below(1500)));
+        kill(child, SIGKILL);
+      }
+      code = place.wait(child).code;
+    }
+    CHECK(result(place, name) == expected);
+    CHECK(place.content(name + "/clean.safetensors") == place.content("whole/clean.safetensors"));
+    CHECK(std::ranges::count(place.content(name + "/log.jsonl"), '\n') == 5);
+  }
+}
+
+TEST_CASE("Ctrl-C ends a run after its step, with a checkpoint", "[train]") {
+  const Workplace place;
+  write_pictures(place);
+  const pid_t child =
+      place.start("exec nlcl-train --rainy rainy --clean clean --crop 40 --steps 100000 -o run --quiet");
+  while (!std::filesystem::exists(place / "run/log.jsonl") || place.content("run/log.jsonl").empty())
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  kill(child, SIGINT);
+  CHECK(place.wait(child).code == 130);
+  CHECK(place.names("run/checkpoints").size() == 1);
+  CHECK(std::filesystem::exists(place / "run/report.html"));
+}
+
+TEST_CASE("nlcl-train says what is wrong", "[train]") {
+  const Workplace place;
+  write_pictures(place);
+  place.write("empty/readme.txt", std::string_view("nothing"));
+  check_mistakes(place,
+                 {
+                     {"nlcl-train", 2, "expected --rainy and --clean, or --data"},
+                     {"nlcl-train --rainy rainy --clean clean", 2, "expected --output"},
+                     {"nlcl-train --rainy rainy --clean clean --data . -o run", 2, "--data"},
+                     {"nlcl-train --rainy none --clean clean -o run", 1, "none"},
+                     {"nlcl-train --rainy empty --clean clean -o run --quiet", 1, "empty"},
+                     {"nlcl-train --rainy rainy --clean clean -o run --crop 20", 2, "--crop"},
+                     {"nlcl-train --rainy rainy --clean clean -o run --objective best", 2, "--objective"},
+                     {"nlcl-train --rainy rainy --clean clean -o run --device cuda:0", 3, "cuda:0"},
+                     {"nlcl-train --resume nowhere", 2, "nowhere"},
+                 });
+}
+
+TEST_CASE("a run goes on with its own data only", "[train]") {
+  const Workplace place;
+  write_pictures(place);
+  REQUIRE(place(train + "-o run --quiet").code == 0);
+  check_error(place(train + "-o run --quiet"), 2, "has checkpoints of another run");
+  std::filesystem::remove(place / "rainy/2.png");
+  check_error(place("nlcl-train --resume run --quiet"), 2, "not those that the run was started with");
+}

@@ -1,0 +1,168 @@
+#include "nlcl/train/adam.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "support/golden.hpp"
+#include "support/tensors.hpp"
+#include "support/threads.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+
+namespace {
+
+// Parameters without a network.
+template <class T>
+struct Parameters {
+  std::vector<Tensor<T>> tensors;
+
+  void parameters(const std::string& prefix, const auto& visit) {
+    for (std::size_t i = 0; i < tensors.size(); ++i) visit(join_name(prefix, text("p", i)), tensors[i]);
+  }
+};
+
+template <class T>
+Gradients<T> gradients_of(const Tensor<T>& parameter, const Tensor<T>& gradient) {
+  Gradients<T> gradients;
+  gradients.insert(parameter, gradient);
+  return gradients;
+}
+
+// Row i of x [n,m], a tensor [m].
+template <class T>
+Tensor<T> row(const Tensor<T>& x, Index i) {
+  const auto columns = static_cast<std::size_t>(x.shape()[1]);
+  return {Shape{x.shape()[1]}, x.values().subspan(static_cast<std::size_t>(i) * columns, columns)};
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("adam takes the steps of PyTorch", "[train]", float, double) {
+  using T = TestType;
+  const GoldenFile golden("adam");
+  for (const std::string& name : golden.cases()) {
+    CAPTURE(name);
+    const Attributes a = golden.attributes(name);
+    Parameters<T> module{{converted<T>(golden.tensor(name + ".x"))}};
+    const auto gradients = converted<T>(golden.tensor(name + ".gradients"));
+    const auto expected = golden.tensor(name + ".y");
+    Adam<T> adam({a.at("beta1"), a.at("beta2"), a.at("eps")});
+    adam.add("", module);
+    const auto rates = a.at("rates").template get<std::vector<double>>();
+    for (std::size_t step = 0; step < rates.size(); ++step) {
+      CAPTURE(step);
+      adam.step(gradients_of(module.tensors[0], row(gradients, static_cast<Index>(step))), rates[step]);
+      const double tolerance = sizeof(T) == 8 ? 1e-15 : 2e-7;
+      CHECK(difference(module.tensors[0], row(expected, static_cast<Index>(step))) <= tolerance);
+    }
+    CHECK(adam.steps() == rates.size());
+  }
+}
+
+TEMPLATE_TEST_CASE("the first step is as long as the learning rate, however large the gradient", "[train]",
+                   float, double) {
+  using T = TestType;
+  for (double gradient : {1e-3, 1.0, -1e4}) {
+    CAPTURE(gradient);
+    Parameters<T> module{{Tensor<T>::zeros({1})}};
+    Adam<T> adam;
+    adam.add("", module);
+    adam.step(gradients_of(module.tensors[0], Tensor<T>::full({1}, static_cast<T>(gradient))), 0.01);
+    CHECK(static_cast<double>(module.tensors[0](0)) == Approx(-std::copysign(0.01, gradient)).epsilon(2e-5));
+  }
+}
+
+TEST_CASE("adam goes down", "[train]") {
+  // The sum of (w - target)^2.
+  const Tensor<double> target({3}, {0.5, -2, 0});
+  Parameters<double> module{{Tensor<double>({3}, {1, 1, 1})}};
+  Adam<double> adam;
+  adam.add("", module);
+  for (int step = 0; step < 3000; ++step) {
+    Tensor<double> gradient({3});
+    for (Index i = 0; i < 3; ++i) gradient.mutable_data()[i] = 2 * (module.tensors[0](i) - target(i));
+    adam.step(gradients_of(module.tensors[0], gradient), step < 2000 ? 1e-2 : 1e-4);
+  }
+  CHECK(difference(module.tensors[0], target) <= 1e-3);
+}
+
+TEST_CASE("a parameter without a gradient stays as it is", "[train]") {
+  Parameters<float> module{{Tensor<float>::full({2}, 1), Tensor<float>::full({2}, 1)}};
+  Adam<float> adam;
+  adam.add("", module);
+  adam.step(gradients_of(module.tensors[0], Tensor<float>::full({2}, 1)), 0.1);
+  CHECK(module.tensors[0](0) < 1);
+  CHECK(same_bits(module.tensors[1], Tensor<float>::full({2}, 1)));
+}
+
+TEST_CASE("adam names its state after the parameters", "[train]") {
+  Parameters<float> first{{Tensor<float>::zeros({2, 3}), Tensor<float>::zeros({4})}},
+      second{{Tensor<float>::zeros({5})}};
+  Adam<float> adam;
+  adam.add("a", first);
+  adam.add("", second);
+  std::vector<std::string> names;
+  std::vector<Shape> shapes;
+  adam.parameters("adam", [&](const std::string& name, const Tensor<float>& value) {
+    names.push_back(name);
+    shapes.push_back(value.shape());
+    CHECK(max_abs(value) == 0);
+  });
+  CHECK(names == std::vector<std::string>{"adam.a.p0.mean", "adam.a.p0.square", "adam.a.p1.mean",
+                                          "adam.a.p1.square", "adam.p0.mean", "adam.p0.square"});
+  CHECK(shapes == std::vector<Shape>{{2, 3}, {2, 3}, {4}, {4}, {5}, {5}});
+}
+
+TEST_CASE("adam continues from its state as if it had never stopped", "[train]") {
+  Random random(1);
+  std::vector<Tensor<float>> gradients;
+  for (int i = 0; i < 6; ++i) gradients.push_back(random_tensor<float>({7}, random));
+  const auto start = random_tensor<float>({7}, random);
+
+  Parameters<float> whole{{start.clone()}}, part{{start.clone()}};
+  Adam<float> uninterrupted, before, after;
+  uninterrupted.add("", whole);
+  before.add("", part);
+  for (const auto& gradient : gradients) uninterrupted.step(gradients_of(whole.tensors[0], gradient), 0.01);
+  for (std::size_t i = 0; i < 3; ++i) before.step(gradients_of(part.tensors[0], gradients[i]), 0.01);
+
+  after.add("", part);
+  std::vector<Tensor<float>> state;
+  before.parameters("",
+                    [&](const std::string&, const Tensor<float>& value) { state.push_back(value.clone()); });
+  std::size_t next = 0;
+  after.parameters("", [&](const std::string&, Tensor<float>& value) { value = state[next++]; });
+  after.set_steps(before.steps());
+  for (std::size_t i = 3; i < 6; ++i) after.step(gradients_of(part.tensors[0], gradients[i]), 0.01);
+  CHECK(same_bits(part.tensors[0], whole.tensors[0]));
+  CHECK(after.steps() == uninterrupted.steps());
+}
+
+TEST_CASE("adam notices that values it stepped were saved for a backward", "[train]") {
+  Parameters<float> module{{Tensor<float>::full({2}, 1)}};
+  module.tensors[0].set_requires_grad(true);
+  const auto version = module.tensors[0].version();
+  Adam<float> adam;
+  adam.add("", module);
+  adam.step(gradients_of(module.tensors[0], Tensor<float>::full({2}, 1)), 0.1);
+  CHECK(module.tensors[0].version() > version);
+}
+
+TEST_CASE("adam gives the same bits on any number of threads", "[train]") {
+  Random random(1);
+  const Shape shape{3, elements_per_task + 1};
+  const auto start = random_tensor<float>(shape, random), gradient = random_tensor<float>(shape, random);
+  const auto stepped = [&](int count) {
+    const WithThreads with(count);
+    Parameters<float> module{{start.clone()}};
+    Adam<float> adam;
+    adam.add("", module);
+    for (int i = 0; i < 2; ++i) adam.step(gradients_of(module.tensors[0], gradient), 0.01);
+    return module.tensors[0];
+  };
+  const auto expected = stepped(1);
+  for (int count : {2, 3, 7}) CHECK(same_bits(stepped(count), expected));
+}

@@ -1,0 +1,93 @@
+#include "nlcl/train/trainer.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "support/tensors.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+
+namespace {
+
+Batch batch(Index side, std::uint64_t seed) {
+  Random random(seed);
+  Tensor<float> rainy = random_tensor<float>({1, side, side, 3}, random);
+  return {rainy, random_tensor<float>({1, side, side, 3}, random)};
+}
+
+TrainerOptions run_of(std::uint64_t steps, std::uint64_t decay_steps, double average = 0) {
+  TrainerOptions options;
+  options.seed = 3;
+  options.steps = steps;
+  options.decay_steps = decay_steps;
+  options.average = average;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("the learning rate is constant, then falls to zero", "[train]") {
+  TrainerOptions options = run_of(10, 4);
+  options.learning_rate = 1;
+  CHECK(learning_rate(options, 0) == 1);
+  CHECK(learning_rate(options, 5) == 1);
+  CHECK(learning_rate(options, 6) == Approx(0.8));
+  CHECK(learning_rate(options, 9) == Approx(0.2));
+}
+
+TEST_CASE("steps change every network, and repeat to the bit", "[train]") {
+  const TrainerOptions options = run_of(4, 0);
+  Trainer first(options), second(options);
+  const StateFile before = first.state();
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    const Losses losses = first.run({batch(40, i)});
+    CHECK(losses == second.run({batch(40, i)}));
+    CHECK(losses.size() == 8);
+  }
+  const StateFile after = first.state(), same = second.state();
+  for (std::size_t i = 0; i < after.tensors.size(); ++i) {
+    CHECK(after.tensors[i].bytes == same.tensors[i].bytes);
+    INFO(after.tensors[i].name);
+    CHECK(after.tensors[i].bytes != before.tensors[i].bytes);
+  }
+}
+
+TEST_CASE("a trainer continues from its state", "[train]") {
+  const TrainerOptions options = run_of(4, 2, 0.5);
+  Trainer whole(options), resumed(options);
+  whole.run({batch(40, 0)});
+  const StateFile state = whole.state();
+  whole.run({batch(40, 1)});
+  resumed.load(state);
+  CHECK(resumed.step() == 1);
+  resumed.run({batch(40, 1)});
+  const StateFile expected = whole.state(), found = resumed.state();
+  for (std::size_t i = 0; i < expected.tensors.size(); ++i)
+    CHECK(found.tensors[i].bytes == expected.tensors[i].bytes);
+
+  StateFile foreign = state;
+  foreign.metadata.erase("step");
+  CHECK_THROWS_WITH(resumed.load(foreign), Catch::Contains("expected the number of steps"));
+  foreign = state;
+  foreign.tensors.pop_back();
+  CHECK_THROWS_AS(resumed.load(foreign), FormatError);
+}
+
+TEST_CASE("after the first step nothing is asked of the system", "[train]") {
+  Trainer trainer(run_of(9, 0));
+  trainer.run({batch(48, 0)});
+  trainer.run({batch(48, 1)});
+  const std::size_t before = Pool::cpu().stats().allocations;
+  for (std::uint64_t i = 2; i < 5; ++i) trainer.run({batch(48, i)});
+  CHECK(Pool::cpu().stats().allocations <= before + 4);  // the batches themselves
+}
+
+TEST_CASE("a loss that is not a number stops the step", "[train]") {
+  Trainer trainer(run_of(2, 0));
+  Batch broken = batch(40, 0);
+  broken.rainy.mutable_data()[7] = std::numeric_limits<float>::quiet_NaN();
+  const StateFile before = trainer.state();
+  CHECK_THROWS_WITH(trainer.run({broken}),
+                    Catch::Contains("train: the loss 'discriminator' is nan at step 0"));
+  CHECK(trainer.state().tensors.front().bytes == before.tensors.front().bytes);
+}

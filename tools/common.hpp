@@ -1,0 +1,162 @@
+// What all programs share: exit codes, common options, errors as one line and a code, progress, stops in good order.
+#pragma once
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <exception>
+#include <functional>
+#include <iomanip>
+#include <iostream>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "nlcl/core/device.hpp"
+#include "nlcl/core/error.hpp"
+#include "nlcl/core/parallel.hpp"
+#include "nlcl/version.hpp"
+
+namespace tools {
+
+enum ExitCode {
+  all_done = 0,
+  some_failed = 1,
+  wrong_usage = 2,
+  no_resources = 3,  // out of memory, or no such device
+};
+
+// Arguments that cannot be right, found after the command line itself was understood.
+struct UsageError : nlcl::Error {
+  using Error::Error;
+};
+
+inline std::string message_of(const std::exception& error) {
+  return dynamic_cast<const std::bad_alloc*>(&error) ? "out of memory" : error.what();
+}
+
+// The message with the file that it is about in front, unless it names it already.
+inline std::string message_of(const std::exception& error, const std::string& file) {
+  const std::string message = message_of(error);
+  return message.find(file) == std::string::npos ? file + ": " + message : message;
+}
+
+inline ExitCode code_of(const std::exception& error) {
+  const auto is = [&]<class... E>() { return (... || (dynamic_cast<const E*>(&error) != nullptr)); };
+  if (is.template operator()<UsageError>()) return wrong_usage;
+  return is.template operator()<nlcl::MemoryError, std::bad_alloc, nlcl::DeviceError>() ? no_resources
+                                                                                        : some_failed;
+}
+
+// Parses the command line and runs the program. Every error ends as one line on standard error and a documented code.
+inline int run(CLI::App& app, int argc, char** argv, const std::function<int()>& program) {
+  const std::string name = app.get_name();
+  app.set_version_flag("--version", name + " " + nlcl::version, "print the version and exit");
+  app.set_help_flag("-h,--help", "print this help and exit");
+  app.get_formatter()->column_width(28);
+  try {
+    app.parse(argc, argv);
+    const int code = program();
+    if (code == all_done && !std::cout.flush()) throw nlcl::IoError("cannot write to standard output");
+    return code;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::cerr << name << ": " << error.what() << " (see " << name << " --help)\n";
+    return wrong_usage;
+  } catch (const std::exception& error) {
+    std::cerr << name << ": " << message_of(error) << '\n';
+    return code_of(error);
+  }
+}
+
+// -j and --device, as every program that computes has them.
+struct Compute {
+  int threads = 0;  // 0: one for each core
+  std::string device = "cpu";
+
+  void add_to(CLI::App& app) {
+    app.add_option("-j,--threads", threads, "number of threads (default: all cores)")
+        ->check(CLI::Range(1, 1024))
+        ->configurable(false)  // a matter of the machine, not of the run
+        ->option_text("N");
+    app.add_option("--device", device, "where to compute: cpu")->option_text("NAME");
+  }
+
+  // Throws nlcl::DeviceError for a device that is not there.
+  void apply() const {
+    nlcl::require_available(nlcl::Device::parse(device));
+    if (threads > 0) nlcl::set_threads(threads);
+  }
+};
+
+// 2.4 MB, 24 MB, 2.34 GB
+inline std::string bytes_text(std::size_t bytes) {
+  const double mega = static_cast<double>(bytes) / 1e6;
+  if (mega >= 999.5) return nlcl::text(std::fixed, std::setprecision(2), mega / 1000, " GB");
+  return nlcl::text(std::fixed, std::setprecision(mega < 9.95 ? 1 : 0), mega, " MB");
+}
+
+// 45 s, 12 min, 3 h
+inline std::string time_text(double seconds) {
+  if (seconds < 99) return nlcl::text(std::lrint(seconds), " s");
+  if (seconds < 99 * 60) return nlcl::text(std::lrint(seconds / 60), " min");
+  return nlcl::text(std::lrint(seconds / 3600), " h");
+}
+
+// The last line of a terminal: how many of the items are done, how fast, and the time that is left.
+class Progress {
+ public:
+  Progress(std::string items, std::size_t total, bool is_wanted)
+      : items_(std::move(items)), total_(total), is_shown_(is_wanted && isatty(STDERR_FILENO)) {}
+  ~Progress() {
+    if (is_open_) std::cerr << '\n';
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // `computed` of the items that are done took time; `note` comes last.
+  void show(std::size_t done, std::size_t computed, const std::string& note = "") const {
+    if (!is_shown_) return;
+    is_open_ = true;
+    std::cerr << erase_line << done << " of " << total_ << ' ' << items_;
+    if (computed > 0) {
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+      const double each = elapsed.count() / static_cast<double>(computed);
+      std::cerr << nlcl::text(std::fixed, std::setprecision(2), ", ", each, " s each");
+      if (done < total_) std::cerr << ", " << time_text(each * static_cast<double>(total_ - done)) << " left";
+    }
+    std::cerr << (note.empty() ? "" : ", ") << note << std::flush;
+  }
+
+  // A line that stays, above the last one.
+  void say(const std::string& line) const {
+    std::cerr << (std::exchange(is_open_, false) ? erase_line : "") << line << '\n';
+  }
+
+ private:
+  static constexpr const char* erase_line = "\r\033[K";
+
+  std::string items_;
+  std::size_t total_;
+  bool is_shown_;
+  mutable bool is_open_ = false;  // the cursor stands in the line
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+inline volatile std::sig_atomic_t stop_signal = 0;  // 0: nobody wants a stop
+
+// From here on the first Ctrl-C (or SIGTERM) only sets stop_signal; the second ends the program at once.
+inline void defer_stops() {
+  const auto remember = [](int signal) {
+    stop_signal = signal;
+    std::signal(signal, SIG_DFL);
+  };
+  for (const int signal : {SIGINT, SIGTERM})
+    if (std::signal(signal, remember) == SIG_IGN) std::signal(signal, SIG_IGN);  // as for a background job
+}
+
+}  // namespace tools

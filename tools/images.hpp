@@ -1,0 +1,89 @@
+// What programs share that turn images into images: one file into some, or all of a folder into some folders.
+#pragma once
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "common.hpp"
+
+namespace tools {
+
+namespace fs = std::filesystem;
+
+inline const fs::path standard_stream = "-";
+inline const std::set<std::string> image_extensions{".png", ".jpg", ".jpeg", ".bmp", ".tga"};
+
+inline std::string extension_of(const fs::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension;
+}
+
+// Those of the folder itself, by name.
+inline std::vector<fs::path> images_in(const fs::path& folder) {
+  std::vector<fs::path> images;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (image_extensions.contains(extension_of(entry.path())) && !entry.is_directory())
+      images.push_back(entry.path());
+  nlcl::require<UsageError>(!error, "cannot read the folder ", folder.string(), ": ", error.message());
+  nlcl::require<UsageError>(!images.empty(), "no images (.png, .jpg, .jpeg, .bmp, .tga) in the folder ",
+                            folder.string());
+  std::ranges::sort(images);
+  return images;
+}
+
+// Input and outputs are all files or all folders.
+inline void check_kinds(const fs::path& input, const std::vector<fs::path>& outputs) {
+  const bool is_folder = fs::is_directory(input);
+  for (const fs::path& output : outputs) {
+    const bool is_image = output == standard_stream || image_extensions.contains(extension_of(output));
+    const bool could_be_folder = fs::is_directory(output) || (!fs::exists(output) && !is_image);
+    nlcl::require<UsageError>(is_folder ? could_be_folder : !fs::is_directory(output), input.string(),
+                              is_folder ? " is a folder and " : " is a file and ", output.string(),
+                              is_folder ? " is not" : " is a folder");
+  }
+}
+
+// The same for all names of a file that is there or could be.
+inline fs::path place_of(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)); }
+
+// Nothing is written twice, nor over what is read. A job has an `input` and `outputs()`.
+template <class Job>
+void check_collisions(const std::vector<Job>& jobs) {
+  std::set<fs::path> inputs;
+  std::map<fs::path, fs::path> outputs;  // and the input that each belongs to
+  for (const Job& job : jobs)
+    if (job.input != standard_stream) inputs.insert(place_of(job.input));
+  for (const Job& job : jobs)
+    for (const fs::path& output : job.outputs()) {
+      const fs::path place = place_of(output);
+      nlcl::require<UsageError>(!inputs.contains(place), output.string(), " would overwrite an input");
+      const auto [other, is_new] = outputs.emplace(place, job.input);
+      nlcl::require<UsageError>(
+          is_new, job.input == other->second ? "both layers of " : other->second.string() + " and ",
+          job.input.string(), " would be written to ", output.string());
+    }
+}
+
+// The folder of the results exists, or is created for a folder of images, and can be written to.
+inline void prepare_place(const fs::path& output, bool is_folder) {
+  std::error_code error;
+  if (output == standard_stream || fs::is_other(output, error)) return;  // a device
+  error.clear();
+  if (is_folder) fs::create_directories(output, error);
+  const fs::path folder = is_folder ? output : output.has_parent_path() ? output.parent_path() : ".";
+  if (!error && access(folder.c_str(), W_OK) != 0) error = {errno, std::generic_category()};
+  nlcl::require<UsageError>(!error, "cannot write to the folder ", folder.string(), ": ", error.message());
+}
+
+}  // namespace tools

@@ -1,0 +1,256 @@
+// Removes the rain from an image or from a folder of images with a trained generator, and shows the rain if asked to.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "common.hpp"
+#include "images.hpp"
+#include "nlcl/io/checkpoint.hpp"
+#include "nlcl/io/image.hpp"
+#include "nlcl/io/module_state.hpp"
+#include "nlcl/model/generator_plan.hpp"
+
+namespace fs = std::filesystem;
+using namespace nlcl;
+using tools::extension_of;
+using tools::standard_stream;
+using tools::UsageError;
+
+namespace {
+
+constexpr const char* purpose =
+    "Removes the rain from an image, or from all images of a folder (PNG, JPEG, BMP and TGA; not of its "
+    "subfolders).\n"
+    "IN and OUT are both files or both folders; a hyphen is standard input or output. Grey images stay grey, "
+    "and\n"
+    "alpha is kept where the format has it.";
+
+constexpr const char* notes =
+    "The rain layer is drawn four times as bright as it is: black where nothing was added to the image, "
+    "white where\n"
+    "64 of 255 levels or more were.\n\n"
+    "Ctrl-C stops after the current image, a second one at once. A result is complete or not there.\n\n"
+    "Exit codes: 0 all done; 1 some images failed; 2 wrong usage, or input or weights that are missing or "
+    "not valid;\n"
+    "3 out of memory, or no such device; 130 stopped by Ctrl-C.\n\n"
+    "Examples:\n"
+    "  nlcl-derain -i rainy.jpg -o clean.png -w back.safetensors\n"
+    "  nlcl-derain -i photos -o clean -w back.safetensors --rain rain --rain-weights rain.safetensors";
+
+struct Options {
+  fs::path input, output, rain;  // rain is empty when it is not wanted
+  fs::path weights, rain_weights;
+  std::string format;  // png or jpg; empty: by the name of the output
+  int quality = 95;
+  bool skip_existing = false, quiet = false, verbose = false;
+  tools::Compute compute;
+};
+
+// One image: where it is read, and where its layers are written. A whole folder looks the same.
+struct Job {
+  fs::path input, output, rain;
+
+  std::vector<fs::path> outputs() const {
+    return rain.empty() ? std::vector{output} : std::vector{output, rain};
+  }
+};
+
+// ---------------------------------------------------------------- what to do, checked before the first image is read
+
+bool is_jpeg(const fs::path& output, const std::string& format) {
+  if (!format.empty()) return format == "jpg";
+  const std::string extension = extension_of(output);
+  const bool is_jpeg = extension == ".jpg" || extension == ".jpeg";
+  require<UsageError>(is_jpeg || extension == ".png" || output == standard_stream, output.string(),
+                      ": the name ends in '", extension, "', expected .png, .jpg or .jpeg, or a --format");
+  return is_jpeg;
+}
+
+std::vector<Job> jobs_of(const Options& options) {
+  const Job whole{options.input, options.output, options.rain};
+  tools::check_kinds(whole.input, whole.outputs());
+  std::vector<Job> jobs;
+  if (!fs::is_directory(whole.input)) {
+    for (const fs::path& output : whole.outputs())
+      is_jpeg(output, options.format);  // throws if it cannot tell
+    jobs.push_back(whole);
+  } else {
+    for (const fs::path& image : tools::images_in(whole.input)) {
+      const fs::path name = image.stem() += options.format == "jpg" ? ".jpg" : ".png";
+      jobs.push_back({image, whole.output / name, whole.rain.empty() ? fs::path() : whole.rain / name});
+    }
+  }
+  tools::check_collisions(jobs);
+  return jobs;
+}
+
+// ------------------------------------------------------------------------------------------------------- one image
+
+GeneratorPlan read_plan(const fs::path& weights) {
+  try {
+    Generator<float> generator;
+    load_state(generator, read_checkpoint(weights));
+    return GeneratorPlan(generator);
+  } catch (const MemoryError&) {
+    throw;
+  } catch (const Error& error) {
+    throw UsageError(tools::message_of(error, weights.string()));
+  }
+}
+
+std::vector<std::byte> read_bytes(const fs::path& input) {
+  if (input != standard_stream) return read_file(input);
+  std::vector<std::byte> bytes;
+  std::array<char, 65536> block;
+  while (std::cin.read(block.data(), block.size()) || std::cin.gcount() > 0) {
+    append(bytes, std::string_view(block.data(), static_cast<std::size_t>(std::cin.gcount())));
+    require<IoError>(bytes.size() <= max_file_size, "more than ", max_file_size, " bytes");
+  }
+  return bytes;
+}
+
+void write_bytes(const fs::path& output, const std::vector<std::byte>& bytes) {
+  tools::defer_stops();  // once something is written, a stop waits until the image is complete
+  if (output != standard_stream) return write_file_atomically(output, bytes);
+  errno = 0;
+  std::cout.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()))
+      .flush();
+  require<IoError>(!std::cout.fail(),
+                   "cannot write to standard output: ", std::generic_category().message(errno));
+}
+
+// A system that promises more memory than it has kills the program that takes it at its word.
+void check_memory(const Image& image) {
+  rlimit limit{};
+  getrlimit(RLIMIT_AS, &limit);
+  const long installed = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+  const std::size_t available = std::min<std::size_t>(static_cast<std::size_t>(installed), limit.rlim_cur);
+  const std::size_t needed = GeneratorPlan::memory(image.height, image.width, threads());
+  require<MemoryError>(needed <= available, image.height, " x ", image.width, " pixels need ",
+                       tools::bytes_text(needed), " of memory, only ", tools::bytes_text(available),
+                       " can be had");
+}
+
+class Derainer {
+ public:
+  explicit Derainer(const Options& options) : options_(options), clean_(read_plan(options.weights)) {
+    if (!options.rain.empty()) rain_ = read_plan(options.rain_weights);
+  }
+
+  // Returns what it took, in words. Nothing is written before both layers are there.
+  std::string operator()(const Job& job) {
+    const auto start = std::chrono::steady_clock::now();
+    const Image image = decode_image(read_bytes(job.input));
+    check_memory(image);
+    const Shape shape{1, image.height, image.width, 3};
+    if (!(shape == last_shape_)) Pool::cpu().trim();  // blocks of another size are of no use
+    last_shape_ = shape;
+    Pool::cpu().reset_peak();
+
+    const Tensor<float> x = to_tensor(image);
+    std::vector<std::byte> clean = encode(job.output, to_image(clean_(x)), image), rain;
+    if (rain_) rain = encode(job.rain, rain_picture((*rain_)(x)), image);
+    write_bytes(job.output, clean);
+    if (rain_) write_bytes(job.rain, rain);
+
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    return text(image.height, " x ", image.width, " pixels, ", std::fixed, std::setprecision(2),
+                seconds.count(), " s, ", tools::bytes_text(Pool::cpu().stats().peak));
+  }
+
+ private:
+  // The layer as a picture of the same kind as its source: grey or colour, with or without alpha.
+  std::vector<std::byte> encode(const fs::path& output, const Image& colour, const Image& source) const {
+    const Image opaque = source.channels < 3 ? to_grey(colour) : colour;
+    if (is_jpeg(output, options_.format)) return encode_jpeg(opaque, options_.quality);
+    return encode_png(with_alpha_of(opaque, source));
+  }
+
+  const Options& options_;
+  GeneratorPlan clean_;
+  std::optional<GeneratorPlan> rain_;
+  Shape last_shape_;
+};
+
+// ------------------------------------------------------------------------------------------------------ all images
+
+int derain(const Options& options) {
+  options.compute.apply();
+  const std::vector<Job> jobs = jobs_of(options);
+  Derainer derain(options);
+  const bool is_folder = fs::is_directory(options.input);
+  for (const fs::path& output : Job{options.input, options.output, options.rain}.outputs())
+    tools::prepare_place(output, is_folder);
+
+  const tools::Progress progress("images", jobs.size(), is_folder && !options.quiet);
+  int code = tools::all_done;
+  std::size_t done = 0, computed = 0;
+  for (const Job& job : jobs) {
+    if (tools::stop_signal) {
+      progress.say(text("nlcl-derain: stopped after ", done, " of ", jobs.size(), " images"));
+      return 128 + tools::stop_signal;
+    }
+    progress.show(done++, computed);
+    const std::string name = job.input == standard_stream ? "standard input" : job.input.string();
+    const bool exists =
+        std::ranges::all_of(job.outputs(), [](const fs::path& output) { return fs::exists(output); });
+    try {
+      const bool is_skipped = options.skip_existing && exists;
+      const std::string report = is_skipped ? "exists already" : derain(job);
+      if (options.verbose) progress.say(name + ": " + report);
+      computed += !is_skipped;
+    } catch (const std::exception& error) {
+      progress.say("nlcl-derain: " + tools::message_of(error, name));
+      code = std::max<int>(code, tools::code_of(error));
+    }
+  }
+  progress.show(done, computed);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(purpose, "nlcl-derain");
+  app.footer(notes);
+  Options options;
+  const auto exists = [](const std::string& path) {
+    std::error_code ignored;
+    return path == standard_stream || fs::exists(path, ignored) ? "" : "no such file or folder: " + path;
+  };
+  app.add_option("-i,--input", options.input, "image or folder")
+      ->required()
+      ->check(exists)
+      ->option_text("IN");
+  app.add_option("-o,--output", options.output, "image, or folder, which is created if need be")
+      ->required()
+      ->option_text("OUT");
+  app.add_option("-w,--weights", options.weights, "generator of the clean layer, .safetensors or .pth")
+      ->required()
+      ->option_text("FILE");
+  auto* rain = app.add_option("--rain", options.rain, "write the rain layer too, to a file or folder as OUT");
+  auto* rain_weights = app.add_option("--rain-weights", options.rain_weights, "generator of the rain layer");
+  rain->needs(rain_weights)->option_text("OUT");
+  rain_weights->needs(rain)->option_text("FILE");
+  app.add_option("-f,--format", options.format, "png or jpg (default: by the name of OUT, for a folder png)")
+      ->check(CLI::IsMember({"png", "jpg"}))
+      ->option_text("NAME");
+  app.add_option("-q,--quality", options.quality, "of JPEG, 1 to 100 (default: 95)")
+      ->check(CLI::Range(1, 100))
+      ->option_text("N");
+  app.add_flag("--skip-existing", options.skip_existing, "leave out images whose results are there");
+  auto* quiet = app.add_flag("--quiet", options.quiet, "no progress line, only errors");
+  auto* verbose =
+      app.add_flag("-v,--verbose", options.verbose, "a line for each image: size, seconds, memory");
+  quiet->excludes(verbose)->option_text(" ");
+  verbose->excludes(quiet)->option_text(" ");
+  options.compute.add_to(app);
+  return tools::run(app, argc, argv, [&] { return derain(options); });
+}

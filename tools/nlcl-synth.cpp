@@ -1,0 +1,209 @@
+// Draws rain on a photograph or on a folder of photographs, to train and to measure where the truth is known.
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common.hpp"
+#include "images.hpp"
+#include "nlcl/io/dataset.hpp"
+#include "nlcl/io/image.hpp"
+#include "nlcl/synth/rain.hpp"
+
+namespace fs = std::filesystem;
+using namespace nlcl;
+using tools::UsageError;
+
+namespace {
+
+constexpr const char* purpose =
+    "Draws rain on a photograph, or on all images of a folder (PNG, JPEG, BMP and TGA; not of its "
+    "subfolders).\n"
+    "IN and OUT are both files or both folders. At least one of --output, --clean and --rain is to be given; "
+    "a\n"
+    "folder gets PNGs of the images' names. Grey images stay grey, and alpha is kept where the format has "
+    "it.";
+
+constexpr const char* notes =
+    "The rain of an image depends on --seed and on the image's name and size, and on no other image. An "
+    "angle,\n"
+    "a length and so on that is given replaces that of the preset.\n\n"
+    "Ctrl-C stops after the current image, a second one at once.\n\n"
+    "Exit codes: 0 all done; 1 some images failed; 2 wrong usage; 3 out of memory; 130 stopped by Ctrl-C.\n\n"
+    "Examples:\n"
+    "  nlcl-synth -i dry.jpg -o rainy.png --preset heavy --angle -20\n"
+    "  nlcl-synth -i photos -o rainy --clean truth --vary --shrink 1024";
+
+const std::map<std::string, RainOptions> presets{
+    {"light", light_rain}, {"medium", medium_rain}, {"heavy", heavy_rain}};
+
+// One image: where it is read, and where what is wanted of it is written. A whole folder looks the same.
+struct Job {
+  fs::path input, rainy, clean, rain;
+
+  std::vector<fs::path> outputs() const {
+    std::vector<fs::path> wanted{rainy, clean, rain};
+    std::erase(wanted, fs::path());
+    return wanted;
+  }
+};
+
+struct Options {
+  Job whole;
+  std::uint64_t seed = 0;
+  std::string preset = "medium";
+  std::vector<std::pair<double RainOptions::*, double>> changes;  // to the preset
+  Index longest = 0;                                              // side in pixels; 0: as it is
+  int threads = 0;                                                // 0: one for each core
+  bool is_varied = false, quiet = false;
+
+  RainOptions rain() const {
+    RainOptions options = presets.at(preset);
+    for (const auto& [option, value] : changes) options.*option = value;
+    return options;
+  }
+};
+
+// ---------------------------------------------------- what to do, checked before the first image is read
+
+std::vector<Job> jobs_of(const Job& whole) {
+  require<UsageError>(!whole.outputs().empty(), "nothing to write: expected --output, --clean or --rain");
+  tools::check_kinds(whole.input, whole.outputs());
+  std::vector<Job> jobs;
+  if (!fs::is_directory(whole.input)) {
+    for (const fs::path& output : whole.outputs()) {
+      const std::string extension = tools::extension_of(output);
+      require<UsageError>(extension == ".png" || extension == ".jpg" || extension == ".jpeg", output.string(),
+                          ": the name ends in '", extension, "', expected .png, .jpg or .jpeg");
+    }
+    jobs.push_back(whole);
+  } else {
+    for (const fs::path& image : tools::images_in(whole.input)) {
+      const fs::path name = image.stem() += ".png";
+      const auto in = [&](const fs::path& folder) { return folder.empty() ? folder : folder / name; };
+      jobs.push_back({image, in(whole.rainy), in(whole.clean), in(whole.rain)});
+    }
+  }
+  tools::check_collisions(jobs);
+  return jobs;
+}
+
+// ----------------------------------------------------------------------------------------------- one image
+
+// Smaller by a whole factor, so that no side is longer than `longest`: each pixel is the mean of a square,
+// and what is left over at the right and at the bottom is cut off.
+Image shrunk(const Image& image, Index longest) {
+  const Index factor = longest > 0 ? (std::max(image.height, image.width) + longest - 1) / longest : 1;
+  if (factor <= 1) return image;
+  Image result{image.height / factor, image.width / factor, image.channels, {}};
+  require<ShapeError>(result.height > 0 && result.width > 0, image.height, " x ", image.width,
+                      " pixels cannot be shrunk by ", factor);
+  const Index area = factor * factor;
+  for (Index y = 0; y < result.height; ++y)
+    for (Index x = 0; x < result.width; ++x)
+      for (Index c = 0; c < result.channels; ++c) {
+        Index sum = area / 2;  // rounds to the nearest
+        for (Index i = 0; i < area; ++i) {
+          const Index row = y * factor + i / factor, column = x * factor + i % factor;
+          sum += image.pixels[static_cast<std::size_t>((row * image.width + column) * image.channels + c)];
+        }
+        result.pixels.push_back(static_cast<std::uint8_t>(sum / area));
+      }
+  return result;
+}
+
+void write(const fs::path& output, const Image& image) {
+  if (output.empty()) return;
+  write_image(output, tools::extension_of(output) == ".png" ? image : without_alpha(image));
+}
+
+void draw_rain(const Job& job, const Options& options) {
+  const Image clean = shrunk(read_image(job.input), options.longest);
+  const std::string name = job.input.stem().string();
+  Random random(options.seed, fnv1a(bytes_of(name)));
+  const RainOptions kind = options.is_varied ? random_rain_options(random, options.rain()) : options.rain();
+  const Tensor<float> rain = render_rain(clean.height, clean.width, kind, random);
+
+  tools::defer_stops();  // once something is written, a stop waits until the image is complete
+  write(job.rainy, add_rain(clean, rain, kind));
+  write(job.clean, clean);
+  write(job.rain, rain_to_image(rain));
+}
+
+// ---------------------------------------------------------------------------------------------- all images
+
+int draw_all(const Options& options) {
+  if (options.threads > 0) set_threads(options.threads);
+  const std::vector<Job> jobs = jobs_of(options.whole);
+  const bool is_folder = fs::is_directory(options.whole.input);
+  for (const fs::path& output : options.whole.outputs()) tools::prepare_place(output, is_folder);
+
+  const tools::Progress progress("images", jobs.size(), is_folder && !options.quiet);
+  int code = tools::all_done;
+  std::size_t done = 0;
+  for (const Job& job : jobs) {
+    if (tools::stop_signal) {
+      progress.say(text("nlcl-synth: stopped after ", done, " of ", jobs.size(), " images"));
+      return 128 + tools::stop_signal;
+    }
+    progress.show(done, done);
+    ++done;
+    try {
+      draw_rain(job, options);
+    } catch (const std::exception& error) {
+      progress.say("nlcl-synth: " + tools::message_of(error, job.input.string()));
+      code = std::max<int>(code, tools::code_of(error));
+    }
+  }
+  progress.show(done, done);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(purpose, "nlcl-synth");
+  app.footer(notes);
+  Options options;
+  Job& whole = options.whole;
+  const auto exists = [](const std::string& path) {
+    std::error_code ignored;
+    return fs::exists(path, ignored) ? "" : "no such file or folder: " + path;
+  };
+  app.add_option("-i,--input", whole.input, "clean image or folder")
+      ->required()
+      ->check(exists)
+      ->option_text("IN");
+  app.add_option("-o,--output", whole.rainy, "rainy image, or folder, which is created if need be")
+      ->option_text("OUT");
+  app.add_option("--clean", whole.clean, "write the clean image there, as it was drawn on")
+      ->option_text("OUT");
+  app.add_option("--rain", whole.rain, "write the rain layer there, in grey")->option_text("OUT");
+
+  app.add_option("--preset", options.preset, "light, medium or heavy rain (default: medium)")
+      ->check(CLI::IsMember({"light", "medium", "heavy"}))
+      ->option_text("NAME");
+  for (const RainOptionInfo& info : rain_option_table) {
+    const auto set = [&options, value = info.value](double given) {
+      options.changes.emplace_back(value, given);
+    };
+    app.add_option_function<double>(text("--", info.name), set,
+                                    text(info.meaning, "; ", info.lowest, " to ", info.highest))
+        ->check(CLI::Range(info.lowest, info.highest))
+        ->option_text("X");
+  }
+  app.add_flag("--vary", options.is_varied, "draw angle, length and so on anew for each image")
+      ->option_text(" ");
+  app.add_option("--seed", options.seed, "of everything that is drawn (default: 0)")->option_text("N");
+  app.add_option("--shrink", options.longest, "shrink by a whole factor, to sides of at most N pixels")
+      ->check(CLI::Range(1, 1 << 14))
+      ->option_text("N");
+  app.add_option("-j,--threads", options.threads, "number of threads (default: all cores)")
+      ->check(CLI::Range(1, 1024))
+      ->option_text("N");
+  app.add_flag("--quiet", options.quiet, "no progress line, only errors")->option_text(" ");
+  return tools::run(app, argc, argv, [&] { return draw_all(options); });
+}
