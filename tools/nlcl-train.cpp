@@ -46,7 +46,7 @@ struct Options {
   TrainerOptions trainer;
   std::string compactness = "measured";  // or the weights of background and rain
   std::uint64_t log_every = 1, save_every = 500, sample_every = 500;
-  std::size_t keep = 3;
+  std::size_t keep = 3, image_memory = 2048;  // the latter in megabytes
   bool quiet = false;
   tools::Compute compute;
 };
@@ -114,7 +114,10 @@ void add_options(CLI::App& app, Options& o) {
       ->check(CLI::PositiveNumber)
       ->option_text("N");
   app.add_option("--keep", o.keep, "checkpoints that are kept")->check(CLI::Range(1, 1000))->option_text("N");
-  app.add_flag("--quiet", o.quiet, "say nothing but errors");
+  app.add_option("--image-memory", o.image_memory, "megabytes of decoded images kept, if all of a folder fit")
+      ->check(CLI::Range(0, 1 << 20))
+      ->option_text("MB");
+  app.add_flag("--quiet", o.quiet, "say nothing but errors")->configurable(false);
   o.compute.add_to(app);
 }
 
@@ -133,7 +136,7 @@ void say(const Options& o, const std::string& line) {
 struct Data {
   ImageFolder rainy, clean;
 
-  explicit Data(const Options& o) : rainy(o.rainy), clean(o.clean) {
+  explicit Data(const Options& o) : rainy(o.rainy, memory(o)), clean(o.clean, memory(o)) {
     if (!o.quiet) std::cerr << size_table(rainy, clean);
     for (const auto* folder : {&rainy, &clean})
       for (const std::string& line : folder->unreadable()) std::cerr << "left out: " << line << '\n';
@@ -141,6 +144,9 @@ struct Data {
       std::cerr << "warning: " << line << '\n';
   }
   std::string hash() const { return rainy.hash() + clean.hash(); }
+
+ private:
+  static ImageFolderOptions memory(const Options& o) { return {.memory = o.image_memory * 1'000'000}; }
 };
 
 class Run {
@@ -156,6 +162,9 @@ class Run {
                           ": has checkpoints of another run; use --resume, or another folder");
       write_file_atomically(directory_.path() / "config.toml", std::as_bytes(std::span(config)));
       directory_.cut_log(0);
+    } else if (directory_.checkpoints().empty()) {  // it was stopped before the first one
+      directory_.cut_log(0);
+      say(o, "no checkpoint yet: beginning with the first step");
     } else {
       const StateFile state = directory_.load_latest();
       const auto hash = state.metadata.find("data");
@@ -174,11 +183,14 @@ class Run {
     while (trainer_.step() < o_.trainer.steps && !tools::stop_signal) {
       const auto start = std::chrono::steady_clock::now();
       const double rate = learning_rate(o_.trainer, trainer_.step());
-      const Losses losses = trainer_.run(next_batches());
+      const Losses losses = trainer_.run(next_batches_or_save());
       const std::uint64_t step = trainer_.step();
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       if (step % o_.log_every == 0 || step == o_.trainer.steps) log(step, rate, seconds.count(), losses);
-      if (step % o_.sample_every == 0 || step == 1) draw_samples();
+      if (step % o_.sample_every == 0 || step == 1) {
+        draw_samples();
+        write_report(directory_);
+      }
       if (step % o_.save_every == 0 && step < o_.trainer.steps) save();
       progress.show(step, step - first, losses_text(losses));
     }
@@ -196,6 +208,16 @@ class Run {
     const auto count = static_cast<std::uint64_t>(o_.accumulate);
     for (std::uint64_t i = 0; i < count; ++i) batches.push_back(loader_.batch(trainer_.step() * count + i));
     return batches;
+  }
+
+  // Images that are gone cost no step that has been made.
+  std::vector<Batch> next_batches_or_save() {
+    try {
+      return next_batches();
+    } catch (const Error&) {
+      save();
+      throw;
+    }
   }
 
   void log(std::uint64_t step, double rate, double seconds, const Losses& losses) const {
@@ -231,9 +253,7 @@ class Run {
 
   // The first crop of the run, seen by the generators of now.
   void draw_samples() {
-    if (!sample_) {
-      sample_ = first_image(loader_sample());
-    }
+    if (!sample_) sample_ = first_image(loader_.batch(0).rainy);
     const NoGrad no_grad;
     const Tensor<float> back = trainer_.clean()(*sample_), rain = trainer_.rain()(*sample_);
     Random random(o_.trainer.seed, 1);
@@ -242,7 +262,6 @@ class Run {
       *query = draw_queries(sample_->shape(), random);
     write_samples(directory_, trainer_.step(), *sample_, back, rain, queries, o_.trainer.objective);
   }
-  Tensor<float> loader_sample() { return loader_.batch(0).rainy; }
   static Tensor<float> first_image(const Tensor<float>& batch) {
     const Index side = batch.shape()[1];
     return Tensor<float>({1, side, side, 3}, batch.values().first(static_cast<std::size_t>(side * side * 3)));
@@ -256,7 +275,14 @@ class Run {
   std::optional<Tensor<float>> sample_;
 };
 
-int train(Options& o, const CLI::App& app) {
+// What the run's configuration will say: a resumed run then measures nothing again, and may begin in any folder.
+void set_option(CLI::App& app, const std::string& name, const std::string& value) {
+  CLI::Option* const option = app.get_option(name);
+  option->clear();
+  option->add_result(value);
+}
+
+int train(Options& o, CLI::App& app) {
   o.compute.apply();
   if (!o.data.empty()) {
     require<UsageError>(o.rainy.empty() && o.clean.empty(),
@@ -266,10 +292,14 @@ int train(Options& o, const CLI::App& app) {
   }
   require<UsageError>(!o.rainy.empty() && !o.clean.empty(), "expected --rainy and --clean, or --data");
   require<UsageError>(!o.run.empty(), "expected --output, the folder of the run");
+  if (o.resume.empty()) {
+    set_option(app, "--rainy", fs::absolute(o.rainy).string());
+    set_option(app, "--clean", fs::absolute(o.clean).string());
+    set_option(app, "--data", "");
+  }
   o.trainer.objective.layer_contrast.pooled = o.objective == "cvpr2022";
 
   const Data data(o);
-  std::string config = app.config_to_str(true, false);
   if (o.objective == "asymmetric") {
     auto& weight = o.trainer.objective.layer_contrast.weight;
     if (o.compactness == "measured") {
@@ -277,6 +307,7 @@ int train(Options& o, const CLI::App& app) {
       weight = measured.weight;
       say(o, text("intrinsic dimension: background ", measured.back_dimension, ", rain ",
                   measured.rain_dimension, "; weights ", weight[0], " and ", weight[1]));
+      set_option(app, "--compactness", text(std::setprecision(17), weight[0], ",", weight[1]));
     } else {
       char end = 0;
       const int read = std::sscanf(o.compactness.c_str(), "%lf,%lf%c", &weight[0], &weight[1], &end);
@@ -285,7 +316,7 @@ int train(Options& o, const CLI::App& app) {
     }
   }
   say(o, text("training needs about ", tools::bytes_text(static_cast<std::size_t>(memory_needed(o)))));
-  return Run(o, data, config).train();
+  return Run(o, data, app.config_to_str(true, false)).train();
 }
 
 // `--resume RUN` reads RUN/config.toml before everything else on the command line.

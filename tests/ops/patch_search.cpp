@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "support/op_check.hpp"
 
@@ -37,7 +38,7 @@ struct Match {
   double distance;
 };
 
-// All candidates, nearest first: every centre of the window whose patch, and one more row and column, are in the image.
+// All candidates, nearest first and the query before all: every centre of the window whose patch, and one more row and column, are in the image.
 std::vector<Match> all_matches(const Tensor<double>& x, const PatchCenter& query,
                                const PatchSearchOptions& o) {
   const Index half = o.patch / 2, radius = o.window / 2;
@@ -50,10 +51,11 @@ std::vector<Match> all_matches(const Tensor<double>& x, const PatchCenter& query
       double square = 0;
       for_each_pair(x.shape(), query, center, o.patch,
                     [&](Index a, Index b) { square += std::pow(x.data()[a] - x.data()[b], 2); });
-      matches.push_back({center, std::sqrt(square)});
+      matches.push_back({center, center == query ? -1 : std::sqrt(square)});
     }
   std::stable_sort(matches.begin(), matches.end(),
                    [](const Match& a, const Match& b) { return a.distance < b.distance; });
+  matches.front().distance = 0;
   return matches;
 }
 
@@ -229,14 +231,27 @@ TEMPLATE_TEST_CASE("patch_search finds the query itself first", "[ops]", float, 
 TEMPLATE_TEST_CASE("equal patches are found in row-major order", "[ops]", float, double) {
   const auto x = Tensor<TestType>::full({1, 30, 33, 3}, TestType{0.1f});
   const PatchSearchOptions o{.count = 40, .patch = 4, .window = 8};
-  const auto found = nearest_patches(x, {{0, 15, 16}}, o);
-  for (std::size_t k = 0; k < found.size(); ++k) {
-    const Index i = static_cast<Index>(k);
+  const PatchCenter query{0, 15, 16};  // candidate 4 * 8 + 4 of 64
+  const auto found = nearest_patches(x, {query}, o);
+  CHECK(found.front() == query);
+  for (std::size_t k = 1; k < found.size(); ++k) {
+    const Index i = static_cast<Index>(k) - (k <= 36 ? 1 : 0);
     CHECK(found[k] == PatchCenter{0, 11 + i / 8, 12 + i % 8});
   }
 }
 
-TEMPLATE_TEST_CASE("copies of the query are found in row-major order", "[ops]", float, double) {
+TEMPLATE_TEST_CASE("patches with what is not a number come last", "[ops]", float, double) {
+  Random random(1);
+  auto x = random_tensor<TestType>({1, 30, 33, 3}, random);
+  x.mutable_data()[(10 * 33 + 12) * 3] = std::numeric_limits<TestType>::quiet_NaN();
+  const PatchSearchOptions o{.count = 64, .patch = 4, .window = 8};
+  const auto found = nearest_patches(x, {{0, 15, 16}}, o);
+  const auto is_broken = [](const PatchCenter& c) { return c.row <= 12 && c.column <= 14; };  // 2 x 3 of them
+  CHECK(std::ranges::count_if(found, is_broken) == 6);
+  CHECK(std::all_of(found.end() - 6, found.end(), is_broken));
+}
+
+TEMPLATE_TEST_CASE("copies of the query are found after it, in row-major order", "[ops]", float, double) {
   Random random(1);
   Tensors<double> texture{random_tensor<double>({1, 24, 25, 3}, random)};
   repeated(texture);
@@ -244,7 +259,8 @@ TEMPLATE_TEST_CASE("copies of the query are found in row-major order", "[ops]", 
   const PatchSearchOptions o{.count = 60, .patch = 4, .window = 12};
   const auto expected = all_matches(texture[0], query, o);
   const auto found = patch_search(converted<TestType>(texture[0]), {query}, o);
-  CHECK(found.centers.front() == PatchCenter{0, 7, 7});  // one period above and before the query
+  CHECK(found.centers[0] == query);
+  CHECK(found.centers[1] == PatchCenter{0, 7, 7});  // one period above and before the query
   for (std::size_t k = 0; k < found.centers.size(); ++k) {
     CAPTURE(k);
     CHECK(found.centers[k] == expected[k].center);
@@ -268,8 +284,10 @@ TEST_CASE("the candidates of a query are those of the published code", "[ops]") 
       CAPTURE(rows.center, columns.center);
       CHECK_THROWS_AS(nearest_patches(x, query, {.count = height * width + 1}), ShapeError);
       const auto all = nearest_patches(x, query, {.count = height * width});
-      CHECK(all.front() == PatchCenter{0, rows.begin, columns.begin});
-      CHECK(all.back() == PatchCenter{0, rows.end - 1, columns.end - 1});
+      const auto place = [](const PatchCenter& c) { return std::pair(c.row, c.column); };
+      const auto [first, last] = std::ranges::minmax(all, {}, place);
+      CHECK(first == PatchCenter{0, rows.begin, columns.begin});
+      CHECK(last == PatchCenter{0, rows.end - 1, columns.end - 1});
     }
 }
 

@@ -119,7 +119,7 @@ def nearest_patches(
 ) -> tuple[Tensor, Tensor]:
     """The patches of x [C,H,W] most like the one at `query`: centres [count,2], and distances [count].
 
-    Nearest first, of equal ones the first in row-major order. A patch at (r, c) begins at (r - patch/2, c - patch/2).
+    Nearest first: the query itself, then of equal ones the first in row-major order. A patch at (r, c) begins at (r - patch/2, c - patch/2).
     """
     half, radius = patch // 2, window // 2
     begin, end = [], []
@@ -130,8 +130,10 @@ def nearest_patches(
     patches = region.unfold(1, patch, 1).unfold(2, patch, 1)  # [C,rows,columns,patch,patch]
     own = patches[:, query[0] - begin[0], query[1] - begin[1]][:, None, None]
     distances = torch.linalg.vector_norm(patches - own, dim=(0, 3, 4)).flatten()
-    order = distances.detach().sort(stable=True).indices[:count]
     columns = end[1] - begin[1]
+    keys = distances.detach().clone()
+    keys[(query[0] - begin[0]) * columns + query[1] - begin[1]] = -1  # before its exact copies
+    order = keys.sort(stable=True).indices[:count]
     centers = torch.stack((begin[0] + order // columns, begin[1] + order % columns), dim=1)
     return centers, distances[order]
 

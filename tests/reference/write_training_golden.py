@@ -52,7 +52,7 @@ def patch_search() -> GoldenFile:
     case = "ties"
     texture = (file.input(case, "x", (1, 2, 5, 6)) * 8).round() / 8
     texture = texture.repeat(1, 1, 4, 4)[:, :, :19, :22]
-    add_search(file, case, texture, [(0, 2, 2), (0, 2, 7), (0, 6, 3)], count=30, patch=4, window=12)
+    add_search(file, case, texture, [(0, 2, 2), (0, 2, 7), (0, 6, 3), (0, 9, 11)], count=30, patch=4, window=12)
     # The sizes of the published code, once with all 1600 candidates.
     case = "published_sizes"
     add_search(file, case, file.input(case, "x", (1, 1, 57, 59)), [(0, 28, 29), (0, 8, 8)], 32, patch=16, window=40)

@@ -74,12 +74,16 @@ TEST_CASE("a trainer continues from its state", "[train]") {
 }
 
 TEST_CASE("after the first step nothing is asked of the system", "[train]") {
+  const int before = threads();
+  set_threads(1);  // with more, which sizes two threads hold at once is left to chance
   Trainer trainer(run_of(9, 0));
-  trainer.run({batch(48, 0)});
-  trainer.run({batch(48, 1)});
-  const std::size_t before = Pool::cpu().stats().allocations;
-  for (std::uint64_t i = 2; i < 5; ++i) trainer.run({batch(48, i)});
-  CHECK(Pool::cpu().stats().allocations <= before + 4);  // the batches themselves
+  std::vector<Batch> batches;
+  for (std::uint64_t i = 0; i < 4; ++i) batches.push_back(batch(48, i));
+  trainer.run({batches[0]});
+  const std::size_t after_first = Pool::cpu().stats().allocations;
+  for (std::size_t i = 1; i < batches.size(); ++i) trainer.run({batches[i]});
+  CHECK(Pool::cpu().stats().allocations == after_first);
+  set_threads(before);
 }
 
 TEST_CASE("a loss that is not a number stops the step", "[train]") {

@@ -81,7 +81,7 @@ struct ObjectiveOptions {
          sparsity = 0.1;  // weights of the terms; 0 leaves one out
   Index location_patches = 256, back_patches = 8, rain_patches = 128;  // K of each search
   double location_temperature = 0.07;
-  LayerContrastOptions layer_contrast;  // the asymmetric form; .pooled for cvpr2022
+  LayerContrastOptions layer_contrast{};  // the asymmetric form; .pooled for cvpr2022
 };
 
 // One query for each image of the batch and each of the four searches.

@@ -18,7 +18,7 @@
 //     ds[i,a] = c_l (p[i,a] - [a in P(i)] / |P(i)|) for a != i, ds[i,i] = 0        dz = (ds / t) z + (ds / t)^T z
 #pragma once
 
-#include <Eigen/Core>
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -71,9 +71,9 @@ struct LayerContrast {
       row(i) = -std::numeric_limits<T>::infinity();  // the anchor is not in its own sum
       const T largest = row.maxCoeff();
       row = (row.array() - largest).exp();
-      const T total = row.sum();
-      loss += weight * static_cast<double>(std::log(total) + largest - positives);
-      row /= total;
+      const double total = row.template cast<double>().sum();
+      loss += weight * (std::log(total) + static_cast<double>(largest - positives));
+      row /= static_cast<T>(total);
       row.segment(first, members).array() -= 1 / others;
       row(i) = 0;
       row *= static_cast<T>(weight) / temperature;

@@ -5,11 +5,11 @@
 // The products are Eigen's.
 #pragma once
 
-#include <Eigen/Core>
 #include <array>
 #include <string_view>
 
 #include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/simd.hpp"  // Eigen
 #include "nlcl/core/tensor.hpp"
 
 namespace nlcl {

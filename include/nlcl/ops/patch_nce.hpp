@@ -10,8 +10,9 @@
 //     ds[i,j] = (p[i,j] - [i = j]) / M        dq = ds k / t        dk = ds^T q / t
 #pragma once
 
-#include <Eigen/Core>
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 
 #include "nlcl/autograd/tape.hpp"
@@ -41,9 +42,11 @@ struct PatchNce {
     for (Index i = 0; i < count; ++i) {
       const T positive = s(i, i), fill = masked / temperature, largest = std::max(s.row(i).maxCoeff(), fill);
       s.row(i) = (s.row(i).array() - largest).exp();
-      const T total = s.row(i).sum() + std::exp(fill - largest);
-      loss += static_cast<double>(std::log(total) + largest - positive);
-      s.row(i) /= total * static_cast<T>(count);
+      // In double: a positive that stands out leaves a loss far below one.
+      const double total =
+          s.row(i).template cast<double>().sum() + std::exp(static_cast<double>(fill - largest));
+      loss += std::log(total) + static_cast<double>(largest - positive);
+      s.row(i) /= static_cast<T>(total) * static_cast<T>(count);
       s(i, i) -= T{1} / static_cast<T>(count);
     }
     queries = q, keys = k, slope = probabilities;

@@ -6,8 +6,8 @@
 //     S = sum over the patch of (P(q) - P(k))^2        d = sqrt(S)
 //
 // Candidates are all centres in a window of 40 x 40 round the query, never one whose patch leaves the image.
-// The K nearest are kept, nearest first, of equal ones the first in row-major order; the query itself comes
-// first, with d = 0.
+// The K nearest are kept, nearest first: the query itself with d = 0, then the others, of equally near ones
+// the first in row-major order. A distance that is not a number counts as the farthest.
 //
 // The choice has no gradient, the distances do. With g = dd, for every element of the two patches
 //
@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <string_view>
 #include <vector>
@@ -125,11 +126,15 @@ std::vector<PatchCenter> nearest_patches(const Tensor<T>& x, const std::vector<P
     parallel_for(height, [&](Index i) {
       for (Index j = 0; j < width; ++j) {
         const PatchCenter candidate{query.image, rows[0] + i, columns[0] + j};
-        distance[static_cast<std::size_t>(i * width + j)] = squared_distance(
-            query_patch, x.data() + patch_offset(shape, candidate, o.patch), o.patch, row, stride);
+        const double d = squared_distance(query_patch, x.data() + patch_offset(shape, candidate, o.patch),
+                                          o.patch, row, stride);
+        distance[static_cast<std::size_t>(i * width + j)] =
+            std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
       }
     });
 
+    const Index own = (query.row - rows[0]) * width + query.column - columns[0];
+    distance[static_cast<std::size_t>(own)] = -1;  // before the exact copies of it that may be there
     std::vector<Index> order(distance.size());
     std::iota(order.begin(), order.end(), Index{0});
     const auto nearer = [&](Index a, Index b) {

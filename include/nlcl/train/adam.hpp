@@ -37,6 +37,7 @@ class Adam {
     ++steps_;
     const double t = static_cast<double>(steps_);
     const T b1 = static_cast<T>(options_.beta1), b2 = static_cast<T>(options_.beta2),
+            rest1 = static_cast<T>(1 - options_.beta1), rest2 = static_cast<T>(1 - options_.beta2),
             eps = static_cast<T>(options_.eps);
     const T rate = static_cast<T>(learning_rate / (1 - std::pow(options_.beta1, t)));
     const T correction = static_cast<T>(1 / (1 - std::pow(options_.beta2, t)));
@@ -47,8 +48,8 @@ class Adam {
                *const w = slot.parameter.mutable_data();
       parallel_blocks(slot.parameter.size(), elements_per_task, [&](Index begin, Index end) {
         for (Index i = begin; i < end; ++i) {
-          m[i] = b1 * m[i] + (1 - b1) * g[i];
-          v[i] = b2 * v[i] + (1 - b2) * g[i] * g[i];
+          m[i] = b1 * m[i] + rest1 * g[i];
+          v[i] = b2 * v[i] + rest2 * g[i] * g[i];
           w[i] -= rate * m[i] / (std::sqrt(v[i] * correction) + eps);
         }
       });

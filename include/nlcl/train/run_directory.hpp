@@ -27,12 +27,17 @@ namespace nlcl {
 
 class RunDirectory {
  public:
-  // Throws IoError if the folders cannot be made.
+  // Makes the folders, and removes the temporary files that a killed run has left. Throws IoError if the
+  // folders cannot be made.
   explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {
-    for (const char* folder : {"checkpoints", "samples"}) {
+    for (const std::filesystem::path& folder : {path_ / "checkpoints", path_ / "samples", path_}) {
       std::error_code error;
-      std::filesystem::create_directories(path_ / folder, error);
-      require<IoError>(!error, "cannot create ", (path_ / folder).string(), ": ", error.message());
+      std::filesystem::create_directories(folder, error);
+      require<IoError>(!error, "cannot create ", folder.string(), ": ", error.message());
+      std::vector<std::filesystem::path> temporaries;
+      for (const auto& entry : std::filesystem::directory_iterator(folder))
+        if (entry.path().extension() == ".tmp") temporaries.push_back(entry.path());
+      for (const auto& temporary : temporaries) std::filesystem::remove(temporary, error);
     }
   }
 
