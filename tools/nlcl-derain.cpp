@@ -1,7 +1,4 @@
 // Removes the rain from an image or from a folder of images with a trained generator, and shows the rain if asked to.
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -11,10 +8,9 @@
 #include <vector>
 
 #include "common.hpp"
+#include "generator.hpp"
 #include "images.hpp"
-#include "nlcl/io/checkpoint.hpp"
 #include "nlcl/io/image.hpp"
-#include "nlcl/io/module_state.hpp"
 #include "nlcl/model/generator_plan.hpp"
 
 namespace fs = std::filesystem;
@@ -93,18 +89,6 @@ std::vector<Job> jobs_of(const Options& options) {
 
 // ------------------------------------------------------------------------------------------------------- one image
 
-GeneratorPlan read_plan(const fs::path& weights) {
-  try {
-    Generator<float> generator;
-    load_state(generator, read_checkpoint(weights));
-    return GeneratorPlan(generator);
-  } catch (const MemoryError&) {
-    throw;
-  } catch (const Error& error) {
-    throw UsageError(tools::message_of(error, weights.string()));
-  }
-}
-
 std::vector<std::byte> read_bytes(const fs::path& input) {
   if (input != standard_stream) return read_file(input);
   std::vector<std::byte> bytes;
@@ -126,32 +110,17 @@ void write_bytes(const fs::path& output, const std::vector<std::byte>& bytes) {
                    "cannot write to standard output: ", std::generic_category().message(errno));
 }
 
-// A system that promises more memory than it has kills the program that takes it at its word.
-void check_memory(const Image& image) {
-  rlimit limit{};
-  getrlimit(RLIMIT_AS, &limit);
-  const long installed = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-  const std::size_t available = std::min<std::size_t>(static_cast<std::size_t>(installed), limit.rlim_cur);
-  const std::size_t needed = GeneratorPlan::memory(image.height, image.width, threads());
-  require<MemoryError>(needed <= available, image.height, " x ", image.width, " pixels need ",
-                       tools::bytes_text(needed), " of memory, only ", tools::bytes_text(available),
-                       " can be had");
-}
-
 class Derainer {
  public:
-  explicit Derainer(const Options& options) : options_(options), clean_(read_plan(options.weights)) {
-    if (!options.rain.empty()) rain_ = read_plan(options.rain_weights);
+  explicit Derainer(const Options& options) : options_(options), clean_(tools::read_plan(options.weights)) {
+    if (!options.rain.empty()) rain_ = tools::read_plan(options.rain_weights);
   }
 
   // Returns what it took, in words. Nothing is written before both layers are there.
   std::string operator()(const Job& job) {
     const auto start = std::chrono::steady_clock::now();
     const Image image = decode_image(read_bytes(job.input));
-    check_memory(image);
-    const Shape shape{1, image.height, image.width, 3};
-    if (!(shape == last_shape_)) Pool::cpu().trim();  // blocks of another size are of no use
-    last_shape_ = shape;
+    memory_.prepare(image);
     Pool::cpu().reset_peak();
 
     const Tensor<float> x = to_tensor(image);
@@ -176,7 +145,7 @@ class Derainer {
   const Options& options_;
   GeneratorPlan clean_;
   std::optional<GeneratorPlan> rain_;
-  Shape last_shape_;
+  tools::PlanMemory memory_;
 };
 
 // ------------------------------------------------------------------------------------------------------ all images

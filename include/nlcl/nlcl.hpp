@@ -3,6 +3,7 @@
 
 #include "nlcl/analysis/compactness.hpp"
 #include "nlcl/analysis/intrinsic_dimension.hpp"
+#include "nlcl/analysis/metrics.hpp"
 #include "nlcl/autograd/gradcheck.hpp"
 #include "nlcl/autograd/tape.hpp"
 #include "nlcl/core/channel_statistics.hpp"

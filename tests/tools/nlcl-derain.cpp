@@ -408,8 +408,7 @@ TEST_CASE("nlcl-derain: an interrupt leaves complete files only", "[tools]") {
   constexpr std::size_t count = 40;
   for (std::size_t i = 0; i < count; ++i) bench.add(text("in/", 100 + i, ".png"), random_image(96, 96, 3, i));
   const pid_t program = bench.start("exec nlcl-derain -i in -o out -w back.pth");
-  for (int i = 0; i < 2000 && !fs::exists(bench / "out/100.png"); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  wait_until([&] { return fs::exists(bench / "out/100.png"); });
   kill(program, SIGINT);
   const Run run = bench.wait(program);
 

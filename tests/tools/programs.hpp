@@ -8,11 +8,14 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "nlcl/core/random.hpp"
@@ -77,6 +80,15 @@ class Workplace {
 };
 
 using Names = std::set<std::string>;
+
+// Polls for what another process does; fails when a minute was not enough.
+inline void wait_until(const std::function<bool()>& is_done) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!is_done()) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
 
 inline void check_silent(const Run& run) {
   CHECK(run.code == 0);

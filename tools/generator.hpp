@@ -1,0 +1,61 @@
+// A generator as the programs that take rain off use it: its weights, and the memory for an image.
+#pragma once
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+
+#include "common.hpp"
+#include "nlcl/core/shape.hpp"
+#include "nlcl/core/storage.hpp"
+#include "nlcl/io/checkpoint.hpp"
+#include "nlcl/io/image.hpp"
+#include "nlcl/io/module_state.hpp"
+#include "nlcl/model/generator_plan.hpp"
+
+namespace tools {
+
+// Weights that are missing or not valid are wrong usage.
+inline nlcl::GeneratorPlan read_plan(const std::filesystem::path& weights) {
+  try {
+    nlcl::Generator<float> generator;
+    nlcl::load_state(generator, nlcl::read_checkpoint(weights));
+    return nlcl::GeneratorPlan(generator);
+  } catch (const nlcl::MemoryError&) {
+    throw;
+  } catch (const nlcl::Error& error) {
+    throw UsageError(message_of(error, weights.string()));
+  }
+}
+
+// The memory that plans take for one image after the other.
+class PlanMemory {
+ public:
+  // To be called before a plan runs on an image. Throws nlcl::MemoryError.
+  void prepare(const nlcl::Image& image) {
+    check(image);
+    const nlcl::Shape shape{1, image.height, image.width, 3};
+    if (!(shape == last_shape_)) nlcl::Pool::cpu().trim();  // blocks of another size are of no use
+    last_shape_ = shape;
+  }
+
+ private:
+  // A system that promises more memory than it has kills the program that takes it at its word.
+  static void check(const nlcl::Image& image) {
+    rlimit limit{};
+    getrlimit(RLIMIT_AS, &limit);
+    const long installed = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    const std::size_t available = std::min<std::size_t>(static_cast<std::size_t>(installed), limit.rlim_cur);
+    const std::size_t needed = nlcl::GeneratorPlan::memory(image.height, image.width, nlcl::threads());
+    nlcl::require<nlcl::MemoryError>(needed <= available, image.height, " x ", image.width, " pixels need ",
+                                     bytes_text(needed), " of memory, only ", bytes_text(available),
+                                     " can be had");
+  }
+
+  nlcl::Shape last_shape_;
+};
+
+}  // namespace tools

@@ -1,0 +1,500 @@
+// Judges images against the truth, PSNR and SSIM of each and the mean, and takes the rain off first if asked to.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common.hpp"
+#include "generator.hpp"
+#include "images.hpp"
+#include "nlcl/analysis/metrics.hpp"
+#include "nlcl/io/file.hpp"
+#include "nlcl/io/image.hpp"
+
+namespace fs = std::filesystem;
+using namespace nlcl;
+using tools::UsageError;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr const char* purpose =
+    "Judges images against the truth: PSNR and SSIM of the colours and of the luminance Y, of each image and "
+    "the mean.\n"
+    "RESULT, TRUTH and IN are all files or all folders (PNG, JPEG, BMP and TGA; not of subfolders); in "
+    "folders, images\n"
+    "of the same name without the extension belong together. With --input the rainy images are judged too, "
+    "to tell the\n"
+    "gain; with --input and --weights, instead of --result, the rain is taken off first. Grey is taken as "
+    "colour, alpha is\n"
+    "left out.";
+
+constexpr const char* notes =
+    "An image that is equal to its truth has an infinite PSNR: inf, in JSON null. The mean PSNR and the gain "
+    "leave it out.\n\n"
+    "The sheet has one row per image, from left to right: input (if given), result, truth, error. The error "
+    "is what the\n"
+    "result differs from the truth in each colour, drawn four times as bright as it is: black where both are "
+    "equal, white\n"
+    "where they differ by 64 of 255 levels or more.\n\n"
+    "Ctrl-C stops after the current image, and tells what is known by then; a second one stops at once.\n\n"
+    "Exit codes: 0 all done; 1 some images failed, or have no partner; 2 wrong usage, or weights that are "
+    "missing or not\n"
+    "valid; 3 out of memory, or no such device; 130 stopped by Ctrl-C.\n\n"
+    "Examples:\n"
+    "  nlcl-eval --result clean --truth truth --input rainy --csv clean.csv --sheet clean.png\n"
+    "  nlcl-eval --input rainy --weights back.safetensors --truth truth";
+
+// One image: what is judged, the truth, and the input; the first or the last may be empty. A whole folder looks
+// the same.
+struct Job {
+  fs::path result, truth, input;
+  std::string name;
+
+  std::vector<fs::path> files() const {
+    std::vector<fs::path> given{result, truth, input};
+    std::erase(given, fs::path());
+    return given;
+  }
+};
+
+struct Options {
+  Job whole;
+  fs::path weights;
+  fs::path csv, json, sheet;
+  std::size_t sheet_rows = 8;
+  Index sheet_width = 320;  // pixels of one picture
+  bool quiet = false;
+  tools::Compute compute;
+};
+
+struct Verdict {
+  std::string name;
+  Quality result;
+  std::optional<Quality> input;
+};
+
+struct Failure {
+  std::string name, reason;
+};
+
+struct Report {
+  std::vector<Verdict> images;
+  std::vector<Failure> failures;
+};
+
+// ---------------------------------------------------- what to do, checked before the first image is read
+
+using Names = std::map<std::string, fs::path>;
+
+Names names_in(const fs::path& folder) {
+  Names names;
+  for (const fs::path& image : tools::images_in(folder)) {
+    const auto [other, is_new] = names.emplace(image.stem().string(), image);
+    require<UsageError>(is_new, other->second.string(), " and ", image.string(), " have the same name");
+  }
+  return names;
+}
+
+// An image that lacks a partner becomes a failure.
+std::vector<Job> jobs_in_folders(const Job& whole, std::vector<Failure>& failures) {
+  std::map<fs::path, Names> folders;
+  std::map<std::string, fs::path> all;  // and one of the images of each name
+  for (const fs::path& folder : whole.files())
+    for (const auto& [name, image] : folders[folder] = names_in(folder)) all.emplace(name, image);
+  std::vector<Job> jobs;
+  for (const auto& [name, image] : all) {
+    Failure failure{name, ""};
+    const auto partner = [&, &key = name](const fs::path& folder) {
+      if (folder.empty()) return fs::path();
+      const auto found = folders[folder].find(key);
+      if (found != folders[folder].end()) return found->second;
+      failure.reason += text(failure.reason.empty() ? "no image of this name in " : " and ", folder.string());
+      return fs::path();
+    };
+    const Job job{partner(whole.result), partner(whole.truth), partner(whole.input), name};
+    if (failure.reason.empty()) {
+      jobs.push_back(job);
+    } else {
+      failure.reason = image.string() + ": " + failure.reason;
+      failures.push_back(failure);
+    }
+  }
+  std::string places;
+  for (const fs::path& folder : whole.files()) places += (places.empty() ? "" : " and ") + folder.string();
+  require<UsageError>(!jobs.empty(), "no image has the same name in ", places);
+  return jobs;
+}
+
+std::vector<Job> jobs_of(const Options& options, std::vector<Failure>& failures) {
+  Job whole = options.whole;
+  require<UsageError>(!whole.result.empty() || !options.weights.empty(),
+                      "nothing to judge: expected --result, or --input and --weights");
+  tools::check_kinds(whole.truth, whole.files());
+  if (fs::is_directory(whole.truth)) return jobs_in_folders(whole, failures);
+  whole.name = (whole.result.empty() ? whole.input : whole.result).stem().string();
+  return {whole};
+}
+
+void check_outputs(const Options& options, const std::vector<Job>& jobs) {
+  if (!options.sheet.empty()) {
+    const std::string extension = tools::extension_of(options.sheet);
+    require<UsageError>(extension == ".png" || extension == ".jpg" || extension == ".jpeg",
+                        options.sheet.string(), ": the name ends in '", extension,
+                        "', expected .png, .jpg or .jpeg");
+  }
+  std::set<fs::path> inputs, outputs;
+  if (!options.weights.empty()) inputs.insert(tools::place_of(options.weights));
+  for (const Job& job : jobs)
+    for (const fs::path& file : job.files()) inputs.insert(tools::place_of(file));
+  for (const fs::path& output : {options.csv, options.json, options.sheet}) {
+    if (output.empty()) continue;
+    const fs::path place = tools::place_of(output);
+    require<UsageError>(!fs::is_directory(output), output.string(), " is a folder, expected a file");
+    require<UsageError>(!inputs.contains(place), output.string(), " would overwrite an input");
+    require<UsageError>(outputs.insert(place).second, output.string(), " would be written twice");
+    tools::prepare_place(output, false);
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- the sheet
+
+// Not wider than `width`: each pixel is the mean of those that it stands for.
+Image fitted(const Image& image, Index width) {
+  if (image.width <= width) return image;
+  Image result{std::max<Index>(1, image.height * width / image.width), width, 3, {}};
+  result.pixels.reserve(static_cast<std::size_t>(result.height * result.width * 3));
+  for (Index y = 0; y < result.height; ++y)
+    for (Index x = 0; x < result.width; ++x) {
+      const Index top = y * image.height / result.height, bottom = (y + 1) * image.height / result.height;
+      const Index left = x * image.width / width, right = (x + 1) * image.width / width;
+      const Index area = (bottom - top) * (right - left);
+      for (Index c = 0; c < 3; ++c) {
+        Index sum = area / 2;  // rounds to the nearest
+        for (Index i = top; i < bottom; ++i)
+          for (Index j = left; j < right; ++j)
+            sum += image.pixels[static_cast<std::size_t>((i * image.width + j) * 3 + c)];
+        result.pixels.push_back(static_cast<std::uint8_t>(sum / area));
+      }
+    }
+  return result;
+}
+
+Image error_map(const Image& image, const Image& truth) {
+  Image map = image;
+  for (std::size_t i = 0; i < map.pixels.size(); ++i)
+    map.pixels[i] = static_cast<std::uint8_t>(std::min(255, 4 * std::abs(image.pixels[i] - truth.pixels[i])));
+  return map;
+}
+
+// The pictures in a grid, on white.
+Image sheet_of(const std::vector<std::vector<Image>>& rows) {
+  constexpr Index gap = 4;
+  Index width = 0, height = gap;
+  for (const std::vector<Image>& row : rows) {
+    for (const Image& picture : row) width = std::max(width, picture.width);
+    height += row.front().height + gap;
+  }
+  const Index whole = gap + static_cast<Index>(rows.front().size()) * (width + gap);
+  Image sheet{height, whole, 3, std::vector<std::uint8_t>(static_cast<std::size_t>(height * whole * 3), 255)};
+  Index top = gap;
+  for (const std::vector<Image>& row : rows) {
+    Index left = gap;
+    for (const Image& picture : row) {
+      for (Index y = 0; y < picture.height; ++y)
+        std::copy_n(picture.pixels.begin() + y * picture.width * 3, picture.width * 3,
+                    sheet.pixels.begin() + ((top + y) * whole + left) * 3);
+      left += width + gap;
+    }
+    top += row.front().height + gap;
+  }
+  return sheet;
+}
+
+// ------------------------------------------------------------------------------------------------ one image
+
+// Three channels: what the model and its user see of an image.
+Image colours_of(const Image& image) {
+  Image colours = without_alpha(image);
+  if (colours.channels == 3) return colours;
+  Image result{colours.height, colours.width, 3, {}};
+  result.pixels.reserve(3 * colours.pixels.size());
+  for (const std::uint8_t level : colours.pixels) result.pixels.insert(result.pixels.end(), 3, level);
+  return result;
+}
+
+class Judge {
+ public:
+  explicit Judge(const Options& options) : options_(options) {
+    if (!options.weights.empty()) plan_ = tools::read_plan(options.weights);
+  }
+
+  Verdict operator()(const Job& job) {
+    const Image truth = colours_of(read_image(job.truth));
+    Image input, result;
+    if (!job.input.empty()) {
+      const Image source = read_image(job.input);
+      input = colours_of(source);
+      check_size(job.input, input, job.truth, truth);
+      if (plan_) result = colours_of(derained(source));
+    }
+    if (!plan_) {
+      result = colours_of(read_image(job.result));
+      check_size(job.result, result, job.truth, truth);
+    }
+    Verdict verdict{job.name, quality(result, truth), std::nullopt};
+    if (!job.input.empty()) verdict.input = quality(input, truth);
+    if (!options_.sheet.empty() && rows_.size() < options_.sheet_rows) add_row(input, result, truth);
+    return verdict;
+  }
+
+  const std::vector<std::vector<Image>>& rows() const { return rows_; }
+
+ private:
+  static void check_size(const fs::path& file, const Image& image, const fs::path& truth_file,
+                         const Image& truth) {
+    require<ShapeError>(image.height == truth.height && image.width == truth.width, file.string(), ": ",
+                        image.height, " x ", image.width, " pixels, ", truth_file.string(), " has ",
+                        truth.height, " x ", truth.width);
+  }
+
+  // As nlcl-derain writes it: grey images stay grey.
+  Image derained(const Image& image) {
+    memory_.prepare(image);
+    const Image clean = to_image((*plan_)(to_tensor(image)));
+    return image.channels < 3 ? to_grey(clean) : clean;
+  }
+
+  void add_row(const Image& input, const Image& result, const Image& truth) {
+    std::vector<Image>& row = rows_.emplace_back();
+    for (const Image& image : {input, result, truth, error_map(result, truth)})
+      if (!image.pixels.empty()) row.push_back(fitted(image, options_.sheet_width));
+  }
+
+  const Options& options_;
+  std::optional<GeneratorPlan> plan_;
+  tools::PlanMemory memory_;
+  std::vector<std::vector<Image>> rows_;
+};
+
+// ---------------------------------------------------------------------------------------------- the numbers
+
+Quality mean_of(const Report& report, bool is_input) {
+  std::vector<Quality> values;
+  for (const Verdict& image : report.images) values.push_back(is_input ? *image.input : image.result);
+  return mean_quality(values);
+}
+
+// The mean of what was gained; as the means, over the images for which that is finite.
+Quality gain_of(const Report& report) {
+  std::vector<Quality> values;
+  for (const Verdict& image : report.images) {
+    Quality& gain = values.emplace_back();
+    for (const QualityInfo& info : quality_table)
+      gain.*info.value = image.result.*info.value - *image.input.*info.value;
+  }
+  return values.size() == 1 ? values.front() : mean_quality(values);
+}
+
+void print_row(const std::string& name, std::size_t width, const std::vector<Quality>& values,
+               bool is_gain = false) {
+  std::cout << std::left << std::setw(static_cast<int>(width)) << name << std::right << std::fixed
+            << (is_gain ? std::showpos : std::noshowpos);
+  for (const Quality& quality : values) {
+    for (const QualityInfo& info : quality_table)
+      std::cout << std::setw(9) << std::setprecision(info.digits) << quality.*info.value;
+    std::cout << (&quality == &values.back() ? "\n" : "   ");
+  }
+}
+
+void print(const Report& report) {
+  const bool has_input = report.images.front().input.has_value();
+  std::size_t width = 5, equal = 0;
+  for (const Verdict& image : report.images) width = std::max(width, image.name.size());
+
+  if (has_input)
+    std::cout << std::setw(static_cast<int>(width)) << ""
+              << "   result" << std::setw(38) << "input" << '\n';
+  std::cout << std::left << std::setw(static_cast<int>(width)) << "image" << std::right;
+  for (int part = 0; part <= has_input; ++part) {
+    for (const QualityInfo& info : quality_table) std::cout << std::setw(9) << info.title;
+    std::cout << (part == has_input ? "\n" : "   ");
+  }
+  for (const auto& [name, result, input] : report.images) {
+    print_row(name, width, input ? std::vector{result, *input} : std::vector{result});
+    equal += std::isinf(result.psnr);
+  }
+  if (report.images.size() > 1) {
+    std::vector<Quality> means{mean_of(report, false)};
+    if (has_input) means.push_back(mean_of(report, true));
+    print_row("mean", width, means);
+  }
+  if (has_input) print_row("gain", width, {gain_of(report)}, true);
+  if (equal > 0 && report.images.size() > 1)
+    std::cout << equal << " of " << report.images.size()
+              << " images equal to the truth, and left out of the mean PSNR\n";
+}
+
+Json json_of(const Quality& quality) {
+  Json values;
+  for (const QualityInfo& info : quality_table)  // JSON knows no infinity
+    values[info.name] = std::isfinite(quality.*info.value) ? Json(quality.*info.value) : Json(nullptr);
+  return values;
+}
+
+std::string json_text(const Report& report) {
+  const bool has_input = report.images.front().input.has_value();
+  Json images = Json::array(), failures = Json::array();
+  for (const auto& [name, result, input] : report.images) {
+    Json& image = images.emplace_back(Json{{"image", name}, {"result", json_of(result)}});
+    if (input) image["input"] = json_of(*input);
+  }
+  for (const auto& [name, reason] : report.failures)
+    failures.push_back({{"image", name}, {"reason", reason}});
+  Json all{{"images", images}, {"mean", {{"result", json_of(mean_of(report, false))}}}};
+  if (has_input) {
+    all["mean"]["input"] = json_of(mean_of(report, true));
+    all["gain"] = json_of(gain_of(report));
+  }
+  all["failed"] = failures;
+  return all.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+// In quotes where it has to be (RFC 4180).
+std::string csv_field(const std::string& plain) {
+  if (plain.find_first_of(",\"\r\n") == std::string::npos) return plain;
+  std::string quoted = "\"";
+  for (const char c : plain) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + '"';
+}
+
+std::string csv_text(const Report& report) {
+  const bool has_input = report.images.front().input.has_value();
+  std::string csv = "image";
+  for (const char* prefix : {"", "input_"})
+    if (*prefix == 0 || has_input)
+      for (const QualityInfo& info : quality_table) csv += text(',', prefix, info.name);
+  csv += '\n';
+  const auto add = [&](const Quality& quality) {
+    for (const QualityInfo& info : quality_table) {
+      const double value = quality.*info.value;
+      csv += ',' + (std::isfinite(value) ? Json(value).dump() : text(value));
+    }
+  };
+  for (const auto& [name, result, input] : report.images) {
+    csv += csv_field(name);
+    add(result);
+    if (input) add(*input);
+    csv += '\n';
+  }
+  csv += "mean";
+  add(mean_of(report, false));
+  if (has_input) add(mean_of(report, true));
+  return csv + '\n';
+}
+
+// ----------------------------------------------------------------------------------------------- all images
+
+// With the file in front, unless the message names one of the image's files already.
+std::string reason_of(const std::exception& error, const Job& job) {
+  const std::vector<fs::path> files = job.files();
+  const std::string message = tools::message_of(error);
+  for (const fs::path& file : files)
+    if (message.find(file.string()) != std::string::npos) return message;
+  return tools::message_of(error, (job.result.empty() ? job.input : job.result).string());
+}
+
+// Adds what becomes of each image to the report, and returns the exit code.
+int judge_all(const std::vector<Job>& jobs, const Options& options, Judge& judge, Report& report) {
+  const tools::Progress progress("images", jobs.size(), jobs.size() > 1 && !options.quiet);
+  int code = tools::all_done;
+  for (const Failure& failure : report.failures) {
+    progress.say("nlcl-eval: " + failure.reason);
+    code = tools::some_failed;
+  }
+  tools::defer_stops();
+  std::size_t done = 0;
+  for (const Job& job : jobs) {
+    if (tools::stop_signal) {
+      progress.say(text("nlcl-eval: stopped after ", done, " of ", jobs.size(), " images"));
+      return 128 + tools::stop_signal;
+    }
+    progress.show(done, done);
+    ++done;
+    try {
+      report.images.push_back(judge(job));
+    } catch (const std::exception& error) {
+      report.failures.push_back({job.name, reason_of(error, job)});
+      progress.say("nlcl-eval: " + report.failures.back().reason);
+      code = std::max<int>(code, tools::code_of(error));
+    }
+  }
+  progress.show(done, done);
+  return code;
+}
+
+int evaluate(const Options& options) {
+  options.compute.apply();
+  Report report;
+  const std::vector<Job> jobs = jobs_of(options, report.failures);
+  check_outputs(options, jobs);
+  Judge judge(options);
+  const int code = judge_all(jobs, options, judge, report);
+  if (report.images.empty()) return code;
+
+  print(report);
+  if (!options.csv.empty()) write_file_atomically(options.csv, bytes_of(csv_text(report)));
+  if (!options.json.empty()) write_file_atomically(options.json, bytes_of(json_text(report)));
+  if (!options.sheet.empty()) write_image(options.sheet, sheet_of(judge.rows()));
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(purpose, "nlcl-eval");
+  app.footer(notes);
+  Options options;
+  Job& whole = options.whole;
+  const auto exists = [](const std::string& path) {
+    std::error_code ignored;
+    return fs::exists(path, ignored) ? "" : "no such file or folder: " + path;
+  };
+  auto* result =
+      app.add_option("-r,--result", whole.result, "images to judge")->check(exists)->option_text("RESULT");
+  app.add_option("-t,--truth", whole.truth, "what they should be")
+      ->required()
+      ->check(exists)
+      ->option_text("TRUTH");
+  auto* input = app.add_option("-i,--input", whole.input, "rainy images, to judge them too")->check(exists);
+  input->option_text("IN");
+  app.add_option("-w,--weights", options.weights,
+                 "derain the input with this generator, .safetensors or .pth")
+      ->excludes(result)
+      ->needs(input)
+      ->option_text("FILE");
+
+  app.add_option("--csv", options.csv, "write the numbers there, a line for each image and the mean")
+      ->option_text("FILE");
+  app.add_option("--json", options.json, "write them there as JSON, and what failed")->option_text("FILE");
+  auto* sheet = app.add_option("--sheet", options.sheet, "write a sheet of pictures there, .png or .jpg");
+  sheet->option_text("FILE");
+  app.add_option("--rows", options.sheet_rows, "images on the sheet, the first by name (default: 8)")
+      ->check(CLI::Range(1, 1000))
+      ->needs(sheet)
+      ->option_text("N");
+  app.add_option("--width", options.sheet_width, "of a picture on the sheet, at most (default: 320)")
+      ->check(CLI::Range(16, 4096))
+      ->needs(sheet)
+      ->option_text("N");
+  options.compute.add_to(app);
+  app.add_flag("--quiet", options.quiet, "no progress line, only errors and the table")->option_text(" ");
+  return tools::run(app, argc, argv, [&] { return evaluate(options); });
+}
