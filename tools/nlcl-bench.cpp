@@ -44,7 +44,8 @@ double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-double median_seconds(const std::function<void()>& run, int repeat) {
+// Of `repeat` runs, sorted.
+std::vector<double> times_of(const std::function<void()>& run, int repeat) {
   run();  // the first run finds cold caches and an empty pool
   std::vector<double> times;
   for (int i = 0; i < repeat; ++i) {
@@ -52,8 +53,12 @@ double median_seconds(const std::function<void()>& run, int repeat) {
     run();
     times.push_back(seconds() - start);
   }
-  std::nth_element(times.begin(), times.begin() + repeat / 2, times.end());
-  return times[static_cast<std::size_t>(repeat / 2)];
+  std::ranges::sort(times);
+  return times;
+}
+
+double median_seconds(const std::function<void()>& run, int repeat) {
+  return times_of(run, repeat)[static_cast<std::size_t>(repeat / 2)];
 }
 
 // The largest resident memory of the process since reset_resident_peak(), where the system tells; else of the
@@ -73,28 +78,29 @@ void reset_resident_peak() {
 // ---- the machine
 
 // Multiply-adds on registers alone, enough of them in flight to hide their latency: operations per second of
-// all threads.
+// all threads. A peak is the best of many runs, and an idle processor takes a while to wake up.
 double measure_peak_operations() {
-  constexpr Index rounds = 400'000, chains = 12;
+  constexpr Index rounds = 4'000'000, chains = 12;
   std::vector<float> sink(static_cast<std::size_t>(threads()));
-  const double time = median_seconds(
-      [&] {
-        parallel_for(threads(), [&](Index i) {
-          const float a = 0.999f, b = 0.001f;
-          const Pack<float> factor = broadcast_once(&a), term = broadcast_once(&b);
-          Pack<float> x[chains];
-          for (auto& value : x) value = term;
-          for (Index round = 0; round < rounds; ++round)
-            [&]<int... C>(std::integer_sequence<int, C...>) NLCL_INLINE_LAMBDA {
-              ((x[C] = multiply_add(factor, x[C], term)), ...);
-            }
-          (std::make_integer_sequence<int, chains>{});
-          Pack<float> sum = x[0];
-          for (Index c = 1; c < chains; ++c) sum = sum + x[c];
-          sink[static_cast<std::size_t>(i)] = sum_of_lanes(sum);
-        });
-      },
-      9);
+  const double time = times_of(
+                          [&] {
+                            parallel_for(threads(), [&](Index i) {
+                              const float a = 0.999f, b = 0.001f;
+                              const Pack<float> factor = broadcast_once(&a), term = broadcast_once(&b);
+                              Pack<float> x[chains];
+                              for (auto& value : x) value = term;
+                              for (Index round = 0; round < rounds; ++round)
+                                [&]<int... C>(std::integer_sequence<int, C...>) NLCL_INLINE_LAMBDA {
+                                  ((x[C] = multiply_add(factor, x[C], term)), ...);
+                                }
+                              (std::make_integer_sequence<int, chains>{});
+                              Pack<float> sum = x[0];
+                              for (Index c = 1; c < chains; ++c) sum = sum + x[c];
+                              sink[static_cast<std::size_t>(i)] = sum_of_lanes(sum);
+                            });
+                          },
+                          20)
+                          .front();
   return 2.0 * static_cast<double>(rounds * chains * Pack<float>::width * threads()) / time;
 }
 
@@ -317,6 +323,17 @@ std::vector<Benchmark> benchmarks() {
                      },
                      3 * generator_operations(o.height, o.width), 0};
        }}};
+  all.push_back({"residual_block", "one of 32 channels, forward and backward", [](const Options& o) {
+                   const auto x = random_tensor({1, o.height, o.width, 32}, 1),
+                              weight = random_tensor({3, 3, 32, 32}, 2), bias = random_tensor({32}, 3),
+                              dy = random_tensor(x.shape(), 4);
+                   return Work{[=] {
+                                 ResidualBlock<float> block;
+                                 block.forward(x, weight, bias, weight, bias);
+                                 block.backward(dy, {true, true, true, true, true});
+                               },
+                               3 * 2 * 2.0 * 9 * 32 * 32 * static_cast<double>(o.height * o.width), 0};
+                 }});
   all.push_back(convolution("direct", 3, 32, 32));
   for (const char* direction : {"forward", "data-gradient", "weight-gradient"}) {
     all.push_back(convolution(direction, 3, 3, 32));

@@ -124,7 +124,7 @@ void add_options(CLI::App& app, Options& o) {
 // What a pixel of a crop keeps on the tape, as measured with crops of 128, 256 and 384 pixels, and what all
 // networks and their optimisers hold, in bytes.
 double memory_needed(const Options& o) {
-  constexpr double bytes_per_pixel = 44'500, networks = 60e6;
+  constexpr double bytes_per_pixel = 25'100, networks = 110e6;
   return networks + bytes_per_pixel * static_cast<double>(o.batch * o.crop * o.crop);
 }
 

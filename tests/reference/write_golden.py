@@ -54,16 +54,26 @@ class GoldenFile:
             self.tensors[f"{case}.{name}"] = tensor.detach().contiguous()
 
     def add_op(
-        self, case: str, attributes: dict[str, object], op: Callable[..., Tensor], inputs: Tensors
+        self,
+        case: str,
+        attributes: dict[str, object],
+        op: Callable[..., Tensor],
+        inputs: Tensors,
+        without_effect: Sequence[str] = (),
     ) -> None:
         """Runs `op` on `inputs` in float64.
 
-        Stores the inputs, the result `y`, a random `dy`, and the gradient `d<name>` for every input.
+        Stores the inputs, the result `y`, a random `dy`, and the gradient `d<name>` for every input. For those
+        `without_effect` it is 0, and what is found is the rounding of sums.
         """
         variables = {name: tensor.double().requires_grad_() for name, tensor in inputs.items()}
         y = op(**variables)
         dy = self.input(case, "dy", y.shape)
         gradients = torch.autograd.grad(y, list(variables.values()), dy.double())
+        for name, gradient in zip(variables, gradients):
+            if name in without_effect:
+                assert gradient.abs().max() < 1e-13, f"{case}: {name} has an effect"
+                gradient.zero_()
         results = {"y": y} | {f"d{name}": gradient for name, gradient in zip(variables, gradients)}
         self.add(case, attributes, inputs | {"dy": dy}, results)
 
@@ -149,6 +159,28 @@ def instance_norm() -> GoldenFile:
     constant = file.input("constant_channel", "x", (1, 3, 6, 9))
     constant[:, 1] = 0.75
     case("constant_channel", constant)
+    return file
+
+
+def residual_block() -> GoldenFile:
+    """Biases before a norm have no effect; the rounding that their gradients consist of is left out."""
+    file = GoldenFile("residual_block")
+
+    def block(x: Tensor, first_weight: Tensor, first_bias: Tensor, second_weight: Tensor, second_bias: Tensor) -> Tensor:
+        hidden = F.instance_norm(F.conv2d(x, first_weight, first_bias, padding=1), eps=1e-5).relu()
+        return x + F.instance_norm(F.conv2d(hidden, second_weight, second_bias, padding=1), eps=1e-5)
+
+    for case, (batch, channels, height, width) in {
+        "channels1": (1, 1, 6, 9),
+        "channels3_batch2": (2, 3, 5, 8),
+        "channels32": (1, 32, 9, 6),
+    }.items():
+        inputs = {"x": file.input(case, "x", (batch, channels, height, width))}
+        for position in ("first", "second"):
+            name = f"{position}_weight"
+            inputs[name] = file.input(case, name, (channels, channels, 3, 3))
+            inputs[f"{position}_bias"] = file.input(case, f"{position}_bias", (channels,))
+        file.add_op(case, {}, block, inputs, without_effect=("first_bias", "second_bias"))
     return file
 
 
@@ -306,7 +338,19 @@ def write_checkpoints(folder: Path) -> None:
     torch.save(OrderedDict(mixed), folder / "tiny_float16.pth")
 
 
-FILES = (conv2d, conv2d_generator, instance_norm, relu, leaky_relu, add, blur_down, linear, l2_normalize, generator)
+FILES = (
+    conv2d,
+    conv2d_generator,
+    instance_norm,
+    relu,
+    residual_block,
+    leaky_relu,
+    add,
+    blur_down,
+    linear,
+    l2_normalize,
+    generator,
+)
 
 
 def write_files(files: Sequence[Callable[[], GoldenFile]], description: str) -> Path:

@@ -73,8 +73,8 @@ inline CheckedImage check_png(ByteSpan file, Index max_pixels) {
                            "png: colour type ", colour, " with ", depth, " bits");
       keep(type, data);
     } else if (type == "PLTE") {
-      require<FormatError>(data.size() % 3 == 0 && data.size() > 0 && data.size() <= 768,
-                           "png: a palette of ", data.size(), " bytes");
+      require<FormatError>(data.size() % 3 == 0 && !data.empty() && data.size() <= 768, "png: a palette of ",
+                           data.size(), " bytes");
       palette_size = data.size() / 3;
       std::vector<std::byte> full(data.begin(), data.end());
       full.resize(768);  // black where the palette ends

@@ -18,7 +18,7 @@
 #include "nlcl/nn/conv_layer.hpp"
 #include "nlcl/ops/instance_norm.hpp"
 #include "nlcl/ops/relu.hpp"
-#include "nlcl/ops/sum.hpp"
+#include "nlcl/ops/residual_block.hpp"
 
 namespace nlcl {
 
@@ -95,8 +95,9 @@ class Generator {
     if (index == 0) return head(x);
     if (index == layers - 1) return tail(x);
     const Pair& pair = pairs[static_cast<std::size_t>(index - 1)];
-    const Tensor<T> y = pair.second(relu(instance_norm(pair.first(x))));
-    return index <= residual_blocks ? sum(x, instance_norm(y)) : y;
+    if (index <= residual_blocks)
+      return residual_block(x, pair.first.weight, pair.first.bias, pair.second.weight, pair.second.bias);
+    return pair.second(relu(instance_norm(pair.first(x))));
   }
 };
 

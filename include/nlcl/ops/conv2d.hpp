@@ -78,6 +78,23 @@ namespace detail {
 
 inline constexpr Index conv2d_block_rows = 8;  // output rows that share one set of padded input rows
 
+// How a kernel reads the numbers of an image row: as they are, or through the ReLU that comes before it.
+struct ReadPlain {
+  template <class T>
+  void operator()(const T* from, Index count, T* to) const {
+    std::copy_n(from, count, to);
+  }
+};
+struct ReadRelu {
+  template <class T>
+  void operator()(const T* from, Index count, T* to) const {
+    for (Index i = 0; i < count; ++i) {
+      const T value = from[i];
+      to[i] = value < T{} ? T{} : value;  // NaN stays NaN
+    }
+  }
+};
+
 // The input rows under a block of output rows, with their zeros at all four sides.
 template <class T>
 class PaddedRows {
@@ -88,7 +105,7 @@ class PaddedRows {
   explicit PaddedRows(const Conv2dSizes& s) : PaddedRows(s, s.width + 2 * s.padding) {}
 
   // For the block of image n that begins with output row `first`. Rows below the image are zero.
-  void fill(const T* x, Index n, Index first) {
+  void fill(const T* x, Index n, Index first, const auto& read) {
     const Conv2dSizes& s = sizes_;
     T* row = rows_.mutable_data();
     const Index top = first * s.stride - s.padding, side = s.padding * s.in;
@@ -98,8 +115,8 @@ class PaddedRows {
         continue;
       }
       std::fill_n(row, side, T{});
-      T* const end = std::copy_n(x + (n * s.height + y) * s.width * s.in, s.width * s.in, row + side);
-      std::fill(end, row + row_, T{});
+      read(x + (n * s.height + y) * s.width * s.in, s.width * s.in, row + side);
+      std::fill(row + side + s.width * s.in, row + row_, T{});
     }
   }
 
@@ -115,14 +132,15 @@ class PaddedRows {
 // Makes y block by block on all threads: body(rows, count, to) gets the padded input rows of a block, how
 // many output rows it has, and where they go.
 template <class T, class Body>
-Tensor<T> conv2d_by_blocks(const Conv2dSizes& s, const Tensor<T>& x, Index padded_width, const Body& body) {
+Tensor<T> conv2d_by_blocks(const Conv2dSizes& s, const Tensor<T>& x, Index padded_width, const auto& read,
+                           const Body& body) {
   Tensor<T> y(s.y());
   T* const to = y.mutable_data();
   const Index blocks = (s.out_height + conv2d_block_rows - 1) / conv2d_block_rows;
   parallel_for(s.batch * blocks, [&](Index task) {
     const Index n = task / blocks, first = task % blocks * conv2d_block_rows;
     PaddedRows<T> rows(s, padded_width);
-    rows.fill(x.data(), n, first);
+    rows.fill(x.data(), n, first, read);
     body(rows, std::min(conv2d_block_rows, s.out_height - first),
          to + (n * s.out_height + first) * s.out_width * s.out);
   });
@@ -131,30 +149,31 @@ Tensor<T> conv2d_by_blocks(const Conv2dSizes& s, const Tensor<T>& x, Index padde
 
 // y = conv(x, weight) + bias for a y of few channels, by dot products along the window. `in` fills whole
 // registers.
-template <class T, int Out>
-Tensor<T> conv2d_dot(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& weight,
-                     const Tensor<T>& bias) {
+template <class T, int Out, class Read = ReadPlain>
+Tensor<T> conv2d_dot(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias,
+                     const Read& read = {}) {
   const Index depth = s.kernel_height * s.window();
   Tensor<T> transposed({Out, depth});
   for (Index o = 0; o < Out; ++o)
     for (Index k = 0; k < depth; ++k) transposed.mutable_data()[o * depth + k] = weight.data()[k * Out + o];
   const Tensor<T> start = bias ? bias : Tensor<T>::zeros({Out});
 
-  return conv2d_by_blocks(s, x, s.width + 2 * s.padding, [&](const PaddedRows<T>& rows, Index count, T* to) {
-    for (Index i = 0; i < count; ++i) {
-      T* const y_row = to + i * s.out_width * Out;
-      const auto pixels = [&]<int Pixels>(Index j) NLCL_INLINE_LAMBDA {
-        DotTile<T, Pixels, Out> tile;
-        for (Index u = 0; u < s.kernel_height; ++u)
-          tile.accumulate(rows.row(i, u) + j * s.stride * s.in, s.stride * s.in,
-                          transposed.data() + u * s.window(), depth, s.window());
-        tile.store(y_row + j * Out, Out, start.data());
-      };
-      Index j = 0;
-      for (; j + 4 <= s.out_width; j += 4) pixels.template operator()<4>(j);
-      for (; j < s.out_width; ++j) pixels.template operator()<1>(j);
-    }
-  });
+  return conv2d_by_blocks(s, x, s.width + 2 * s.padding, read,
+                          [&](const PaddedRows<T>& rows, Index count, T* to) {
+                            for (Index i = 0; i < count; ++i) {
+                              T* const y_row = to + i * s.out_width * Out;
+                              const auto pixels = [&]<int Pixels>(Index j) NLCL_INLINE_LAMBDA {
+                                DotTile<T, Pixels, Out> tile;
+                                for (Index u = 0; u < s.kernel_height; ++u)
+                                  tile.accumulate(rows.row(i, u) + j * s.stride * s.in, s.stride * s.in,
+                                                  transposed.data() + u * s.window(), depth, s.window());
+                                tile.store(y_row + j * Out, Out, start.data());
+                              };
+                              Index j = 0;
+                              for (; j + 4 <= s.out_width; j += 4) pixels.template operator()<4>(j);
+                              for (; j < s.out_width; ++j) pixels.template operator()<1>(j);
+                            }
+                          });
 }
 
 // The generator's convolutions: 3x3, stride 1, padding 1, 32 channels.
@@ -169,14 +188,14 @@ std::array<const T*, 6> winograd_window(const PaddedRows<T>& rows, Index i) {
 }
 
 // The same by Winograd's minimal filtering: 3x3, stride 1, padding 1, and channels known to the compiler.
-template <class T, Index In, Index Out>
+template <class T, Index In, Index Out, class Read = ReadPlain>
 Tensor<T> conv2d_winograd(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& weight,
-                          const Tensor<T>& bias) {
+                          const Tensor<T>& bias, const Read& read = {}) {
   using Kernel = Winograd<T, In, Out>;
   static_assert(conv2d_block_rows % Kernel::tile == 0);
   const Kernel kernel(weight, bias ? bias : Tensor<T>::zeros({Out}));
   return conv2d_by_blocks(
-      s, x, Kernel::padded_width(s.width), [&](const PaddedRows<T>& rows, Index count, T* to) {
+      s, x, Kernel::padded_width(s.width), read, [&](const PaddedRows<T>& rows, Index count, T* to) {
         typename Kernel::Scratch scratch = kernel.make_scratch();
         for (Index i = 0; i < count; i += Kernel::tile)
           kernel.strip(winograd_window(rows, i), s.width, std::min(Kernel::tile, count - i),
@@ -185,9 +204,9 @@ Tensor<T> conv2d_winograd(const Conv2dSizes& s, const Tensor<T>& x, const Tensor
 }
 
 // The same for any sizes, by register tiles.
-template <class T>
+template <class T, class Read = ReadPlain>
 Tensor<T> conv2d_direct(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& weight,
-                        const Tensor<T>& bias) {
+                        const Tensor<T>& bias, const Read& read = {}) {
   const Index depth = s.kernel_height * s.window();
   Tensor<T> packed({packed_size<T>(depth, s.out)}), start({packed_size<T>(1, s.out)});
   pack_columns(weight.data(), s.out, depth, s.out, packed.mutable_data());
@@ -196,32 +215,33 @@ Tensor<T> conv2d_direct(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T
   else
     std::fill_n(start.mutable_data(), start.size(), T{});
 
-  return conv2d_by_blocks(s, x, s.width + 2 * s.padding, [&](const PaddedRows<T>& rows, Index count, T* to) {
-    for (Index o = 0; o < s.out; o += tile_columns<T>) {
-      const Index columns = std::min(tile_columns<T>, s.out - o);
-      for (Index i = 0; i < count; ++i) {
-        T* const y_row = to + i * s.out_width * s.out + o;
-        for_each_tile<T>(s.out_width, [&]<int Pixels>(Index j) NLCL_INLINE_LAMBDA {
-          Tile<T, Pixels> tile;
-          tile.fill(start.data() + o);
-          for (Index u = 0; u < s.kernel_height; ++u)
-            tile.accumulate(rows.row(i, u) + j * s.stride * s.in, s.stride * s.in, 1,
-                            packed.data() + o * depth + u * s.window() * tile_columns<T>, s.window());
-          tile.store(y_row + j * s.out, s.out, columns);
-        });
-      }
-    }
-  });
+  return conv2d_by_blocks(
+      s, x, s.width + 2 * s.padding, read, [&](const PaddedRows<T>& rows, Index count, T* to) {
+        for (Index o = 0; o < s.out; o += tile_columns<T>) {
+          const Index columns = std::min(tile_columns<T>, s.out - o);
+          for (Index i = 0; i < count; ++i) {
+            T* const y_row = to + i * s.out_width * s.out + o;
+            for_each_tile<T>(s.out_width, [&]<int Pixels>(Index j) NLCL_INLINE_LAMBDA {
+              Tile<T, Pixels> tile;
+              tile.fill(start.data() + o);
+              for (Index u = 0; u < s.kernel_height; ++u)
+                tile.accumulate(rows.row(i, u) + j * s.stride * s.in, s.stride * s.in, 1,
+                                packed.data() + o * depth + u * s.window() * tile_columns<T>, s.window());
+              tile.store(y_row + j * s.out, s.out, columns);
+            });
+          }
+        }
+      });
 }
 
 // y = conv(x, weight) + bias, bias may be absent: the one place where the kernel is chosen.
-template <class T>
+template <class T, class Read = ReadPlain>
 Tensor<T> conv2d_compute(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& weight,
-                         const Tensor<T>& bias) {
-  if (conv2d_suits_winograd(s)) return conv2d_winograd<T, 32, 32>(s, x, weight, bias);
-  if (s.in % Pack<T>::width == 0 && s.out == 1) return conv2d_dot<T, 1>(s, x, weight, bias);
-  if (s.in % Pack<T>::width == 0 && s.out == 3) return conv2d_dot<T, 3>(s, x, weight, bias);
-  return conv2d_direct(s, x, weight, bias);
+                         const Tensor<T>& bias, const Read& read = {}) {
+  if (conv2d_suits_winograd(s)) return conv2d_winograd<T, 32, 32>(s, x, weight, bias, read);
+  if (s.in % Pack<T>::width == 0 && s.out == 1) return conv2d_dot<T, 1>(s, x, weight, bias, read);
+  if (s.in % Pack<T>::width == 0 && s.out == 3) return conv2d_dot<T, 3>(s, x, weight, bias, read);
+  return conv2d_direct(s, x, weight, bias, read);
 }
 
 // dx: the convolution of the spread-out dy with the turned weight.
@@ -268,8 +288,8 @@ Tensor<T> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<T>& weight, co
 // order, so that the bits depend on the sizes alone. body(rows, n, first, count, sum) adds a block of output
 // rows to its band's sum.
 template <class T, class Body>
-Tensor<T> conv2d_sum_of_bands(const Conv2dSizes& s, const Tensor<T>& x, Index padded_width, Index tasks,
-                              Index size, const Body& body) {
+Tensor<T> conv2d_sum_of_bands(const Conv2dSizes& s, const Tensor<T>& x, Index padded_width, const auto& read,
+                              Index tasks, Index size, const Body& body) {
   const Index row_blocks = (s.out_height + conv2d_block_rows - 1) / conv2d_block_rows,
               blocks = s.batch * row_blocks;
   const Index bands =
@@ -282,7 +302,7 @@ Tensor<T> conv2d_sum_of_bands(const Conv2dSizes& s, const Tensor<T>& x, Index pa
     for (Index block = blocks * band / bands; block < blocks * (band + 1) / bands; ++block) {
       const Index n = block / row_blocks, first = block % row_blocks * conv2d_block_rows;
       const Index count = std::min(conv2d_block_rows, s.out_height - first);
-      rows.fill(x.data(), n, first);
+      rows.fill(x.data(), n, first, read);
       body(rows, (n * s.out_height + first) * s.out_width * s.out, count, task % tasks, sums + task * size);
     }
   });
@@ -295,11 +315,12 @@ Tensor<T> conv2d_sum_of_bands(const Conv2dSizes& s, const Tensor<T>& x, Index pa
 
 // dweight: for every kernel row u, (padded rows)^T * dy, a task for each block of columns.
 template <class T>
-Tensor<T> conv2d_weight_gradient_direct(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& dy) {
+Tensor<T> conv2d_weight_gradient_direct(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& dy,
+                                        const auto& read) {
   const Index column_blocks = (s.out + tile_columns<T> - 1) / tile_columns<T>;
   const Index depth = s.kernel_height * s.window(), panel = depth * tile_columns<T>;
   const Tensor<T> sums = conv2d_sum_of_bands(
-      s, x, s.width + 2 * s.padding, column_blocks, panel,
+      s, x, s.width + 2 * s.padding, read, column_blocks, panel,
       [&](const PaddedRows<T>& rows, Index offset, Index count, Index block, T* sum) {
         const Index o = block * tile_columns<T>, columns = std::min(tile_columns<T>, s.out - o);
         Tensor<T> packed({s.out_width, tile_columns<T>});
@@ -327,11 +348,12 @@ Tensor<T> conv2d_weight_gradient_direct(const Conv2dSizes& s, const Tensor<T>& x
 
 // The same in Winograd's domain, as conv2d_winograd.
 template <class T, Index In, Index Out>
-Tensor<T> conv2d_weight_gradient_winograd(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& dy) {
+Tensor<T> conv2d_weight_gradient_winograd(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& dy,
+                                          const auto& read) {
   using Kernel = WinogradWeightGradient<T, In, Out>;
   const Index padded_width = Winograd<T, In, Out>::padded_width(s.width);
   const Tensor<T> sums = conv2d_sum_of_bands(
-      s, x, padded_width, 1, Kernel::sum_size,
+      s, x, padded_width, read, 1, Kernel::sum_size,
       [&](const PaddedRows<T>& rows, Index offset, Index count, Index, T* sum) {
         typename Kernel::Scratch scratch = Kernel::make_scratch();
         for (Index i = 0; i < count; i += Kernel::tile)
@@ -342,10 +364,11 @@ Tensor<T> conv2d_weight_gradient_winograd(const Conv2dSizes& s, const Tensor<T>&
 }
 
 // dweight: the one place where its kernel is chosen.
-template <class T>
-Tensor<T> conv2d_weight_gradient(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& dy) {
-  if (conv2d_suits_winograd(s)) return conv2d_weight_gradient_winograd<T, 32, 32>(s, x, dy);
-  return conv2d_weight_gradient_direct(s, x, dy);
+template <class T, class Read = ReadPlain>
+Tensor<T> conv2d_weight_gradient(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& dy,
+                                 const Read& read = {}) {
+  if (conv2d_suits_winograd(s)) return conv2d_weight_gradient_winograd<T, 32, 32>(s, x, dy, read);
+  return conv2d_weight_gradient_direct(s, x, dy, read);
 }
 
 template <class T>

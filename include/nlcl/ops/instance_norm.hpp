@@ -56,6 +56,72 @@ ChannelStatistics<T> instance_statistics(const T* x, Index height, Index width, 
   return join_strips(strips, eps);
 }
 
+// to[i] = finish(normalized x[i], i) for every image of x [N,H,W,C]; `to` may be x itself. Returns
+// 1 / deviation [N,C].
+template <class T>
+Tensor<T> instance_normalize(const Tensor<T>& x, double eps, T* to, const auto& finish) {
+  require<ShapeError>(x.shape().rank() == 4 && x.size() > 0, "instance_norm: x expects [N,H,W,C], is ",
+                      x.shape());
+  const Index batch = x.shape()[0], height = x.shape()[1], width = x.shape()[2], channels = x.shape()[3];
+  Tensor<T> inverse_deviation({batch, channels});
+  for (Index n = 0; n < batch; ++n) {
+    const Index image = n * height * width * channels;
+    const T* const from = x.data();
+    const auto s = instance_statistics(from + image, height, width, channels, eps);
+    std::copy(s.inverse_deviation.begin(), s.inverse_deviation.end(),
+              inverse_deviation.mutable_data() + n * channels);
+    const T *const mean = s.mean.data(), *const r = s.inverse_deviation.data();
+    parallel_for(height, [&](Index row) {
+      const Index begin = image + row * width * channels;
+      for (Index i = begin; i < begin + width * channels; i += channels)
+        for (Index c = 0; c < channels; ++c) to[i + c] = finish((from[i + c] - mean[c]) * r[c], i + c);
+    });
+  }
+  return inverse_deviation;
+}
+
+// dx [N,H,W,C] from y(i) and dy(i), functions of the place in memory: what they are made of need not be stored
+// as such.
+template <class T>
+Tensor<T> instance_norm_gradient(const Shape& shape, const Tensor<T>& inverse_deviation, const auto& y,
+                                 const auto& dy) {
+  const Index batch = shape[0], height = shape[1], width = shape[2], channels = shape[3];
+  const auto size = static_cast<std::size_t>(channels);
+  Tensor<T> dx(shape);
+  T* const to = dx.mutable_data();
+  for (Index n = 0; n < batch; ++n) {
+    const Index image = n * height * width * channels;
+    Tensor<T> partial = Tensor<T>::zeros({height, 2, channels});  // sums of g and of g * y, per row
+    T* const sums = partial.mutable_data();
+    parallel_for(height, [&](Index row) {
+      T *const g_sum = sums + row * 2 * channels, *const gy_sum = g_sum + channels;
+      const Index begin = image + row * width * channels;
+      for (Index i = begin; i < begin + width * channels; i += channels)
+        for (Index c = 0; c < channels; ++c) {
+          const T g = dy(i + c);
+          g_sum[c] += g;
+          gy_sum[c] += g * y(i + c);
+        }
+    });
+    std::vector<double> total(2 * size);  // short sums in T, long ones in double
+    for (Index row = 0; row < height; ++row)
+      for (std::size_t c = 0; c < 2 * size; ++c)
+        total[c] += static_cast<double>(sums[row * 2 * channels + static_cast<Index>(c)]);
+    std::vector<T> mean(2 * size);
+    for (std::size_t c = 0; c < 2 * size; ++c)
+      mean[c] = static_cast<T>(total[c] / static_cast<double>(height * width));
+    const T *const g_mean = mean.data(), *const gy_mean = g_mean + channels,
+                   *const r = inverse_deviation.data() + n * channels;
+    parallel_for(height, [&](Index row) {
+      const Index begin = image + row * width * channels;
+      for (Index i = begin; i < begin + width * channels; i += channels)
+        for (Index c = 0; c < channels; ++c)
+          to[i + c] = r[c] * (dy(i + c) - g_mean[c] - y(i + c) * gy_mean[c]);
+    });
+  }
+  return dx;
+}
+
 }  // namespace detail
 
 template <class T>
@@ -66,64 +132,17 @@ struct InstanceNorm {
   Saved<T> inverse_deviation;  // [N,C]
 
   Tensor<T> forward(const Tensor<T>& x) {
-    require<ShapeError>(x.shape().rank() == 4 && x.size() > 0, "instance_norm: x expects [N,H,W,C], is ",
-                        x.shape());
-    const Index batch = x.shape()[0], height = x.shape()[1], width = x.shape()[2], channels = x.shape()[3];
-    Tensor<T> result(x.shape()), kept({batch, channels});
-    for (Index n = 0; n < batch; ++n) {
-      const T* const from = x.data() + n * height * width * channels;
-      T* const to = result.mutable_data() + n * height * width * channels;
-      const auto s = detail::instance_statistics(from, height, width, channels, eps);
-      std::copy(s.inverse_deviation.begin(), s.inverse_deviation.end(), kept.mutable_data() + n * channels);
-      const T *const mean = s.mean.data(), *const r = s.inverse_deviation.data();
-      parallel_for(height, [&](Index row) {
-        for (Index i = row * width * channels; i < (row + 1) * width * channels; i += channels)
-          for (Index c = 0; c < channels; ++c) to[i + c] = (from[i + c] - mean[c]) * r[c];
-      });
-    }
-    y = result, inverse_deviation = kept;
+    Tensor<T> result(x.shape());
+    inverse_deviation =
+        detail::instance_normalize(x, eps, result.mutable_data(), [](T value, Index) { return value; });
+    y = result;
     return result;
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
-    const Tensor<T>& normalized = y.get();
-    const Shape& shape = normalized.shape();
-    const Index batch = shape[0], height = shape[1], width = shape[2], channels = shape[3];
-    Tensor<T> dx(shape);
-    for (Index n = 0; n < batch; ++n) {
-      const Index image = n * height * width * channels;
-      const T *const g = dy.data() + image, *const v = normalized.data() + image;
-      T* const to = dx.mutable_data() + image;
-      const T* const r = inverse_deviation.get().data() + n * channels;
-
-      Tensor<double> partial =
-          Tensor<double>::zeros({height, 2, channels});  // sums of g and of g * y, per row
-      double* const sums = partial.mutable_data();
-      parallel_for(height, [&](Index row) {
-        double *const g_sum = sums + row * 2 * channels, *const gy_sum = g_sum + channels;
-        for (Index i = row * width * channels; i < (row + 1) * width * channels; i += channels)
-          for (Index c = 0; c < channels; ++c) {
-            g_sum[c] += static_cast<double>(g[i + c]);
-            gy_sum[c] += static_cast<double>(g[i + c] * v[i + c]);
-          }
-      });
-      std::vector<double> mean(static_cast<std::size_t>(2 * channels));
-      for (Index row = 0; row < height; ++row)
-        for (Index c = 0; c < 2 * channels; ++c)
-          mean[static_cast<std::size_t>(c)] += sums[row * 2 * channels + c];
-      std::vector<T> g_mean, gy_mean;
-      for (Index c = 0; c < channels; ++c) {
-        const double pixels = static_cast<double>(height * width);
-        g_mean.push_back(static_cast<T>(mean[static_cast<std::size_t>(c)] / pixels));
-        gy_mean.push_back(static_cast<T>(mean[static_cast<std::size_t>(channels + c)] / pixels));
-      }
-      const T *const gm = g_mean.data(), *const gym = gy_mean.data();
-      parallel_for(height, [&](Index row) {
-        for (Index i = row * width * channels; i < (row + 1) * width * channels; i += channels)
-          for (Index c = 0; c < channels; ++c) to[i + c] = r[c] * (g[i + c] - gm[c] - v[i + c] * gym[c]);
-      });
-    }
-    return {dx};
+    const T *const v = y.get().data(), *const g = dy.data();
+    return {detail::instance_norm_gradient(
+        y.shape(), inverse_deviation.get(), [=](Index i) { return v[i]; }, [=](Index i) { return g[i]; })};
   }
 };
 

@@ -40,8 +40,8 @@ using Losses = std::vector<std::pair<std::string, double>>;
 
 class Trainer {
  public:
-  explicit Trainer(TrainerOptions options)
-      : options_(std::move(options)),
+  explicit Trainer(const TrainerOptions& options)
+      : options_(options),
         networks_(Random(options_.seed, initial_weights)),
         generator_adam_(options_.adam),
         discriminator_adam_(options_.adam) {

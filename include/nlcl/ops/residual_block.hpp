@@ -1,0 +1,98 @@
+// residual_block: the block that a generator is made of (He et al., "Deep residual learning", CVPR 2016), as one
+// operation.
+//
+//     n = norm(conv(x, w1, b1))        y = x + norm(conv(relu(n), w2, b2))        norm: instance_norm, conv: 3x3, padding 1
+//
+// The same can be said with conv2d, instance_norm, relu and sum, and the tape would then keep four images for
+// each block: both results of the norms, that of the ReLU, and y. Two of them follow from the others,
+//
+//     relu(n) from n        norm(conv(relu(n), ...)) = y - x
+//
+// so this operation keeps n alone, beside the x and y that its neighbours keep anyway. A generator's tape is half
+// as long. The gradient is that of the parts, in reverse order; dx has two of them, through the block and past it.
+// The biases have none: what they add to a channel, the norm takes away again. db1 = db2 = 0.
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/tensor.hpp"
+#include "nlcl/ops/conv2d.hpp"
+#include "nlcl/ops/instance_norm.hpp"
+
+namespace nlcl {
+
+template <class T>
+struct ResidualBlock {
+  static constexpr std::string_view name = "residual_block";
+  static constexpr Conv2dOptions same{.padding = 1};
+  Saved<T> x, y;                               // [N,H,W,C]
+  Saved<T> first_weight, second_weight;        // [3,3,C,C]
+  Saved<T> normalized;                         // [N,H,W,C], n
+  Saved<T> first_deviation, second_deviation;  // [N,C], 1 / deviation of both norms
+
+  Tensor<T> forward(const Tensor<T>& input, const Tensor<T>& w1, const Tensor<T>& b1, const Tensor<T>& w2,
+                    const Tensor<T>& b2) {
+    require<ShapeError>(input.shape().rank() == 4, "residual_block: x expects [N,H,W,C], is ", input.shape());
+    const Index channels = input.shape()[3];
+    const Shape weight{3, 3, channels, channels}, bias{channels};
+    for (const auto& [found, expected] : {std::pair(w1, weight), {w2, weight}, {b1, bias}, {b2, bias}})
+      require<ShapeError>(found.shape() == expected, "residual_block: expects weights ", weight,
+                          " and biases ", bias, " for x ", input.shape(), ", one is ", found.shape());
+
+    const Conv2dSizes sizes(input.shape(), weight, same);
+    Tensor<T> n = detail::conv2d_compute(sizes, input, w1, b1);
+    T* const n_data = n.mutable_data();
+    first_deviation =
+        detail::instance_normalize(n, instance_norm_eps, n_data, [](T value, Index) { return value; });
+    Tensor<T> result = detail::conv2d_compute(sizes, n, w2, b2, detail::ReadRelu{});
+    const T* const skip = input.data();
+    T* const to = result.mutable_data();
+    second_deviation = detail::instance_normalize(result, instance_norm_eps, to,
+                                                  [=](T value, Index i) { return skip[i] + value; });
+    x = input, first_weight = w1, second_weight = w2, normalized = n, y = result;
+    return result;
+  }
+
+  std::array<Tensor<T>, 5> backward(const Tensor<T>& dy, const Wanted<5>& wanted) const {
+    const Conv2dSizes sizes(x.shape(), first_weight.shape(), same);
+    const T *const in = x.get().data(), *const out = y.get().data(), *const n = normalized.get().data();
+    std::array<Tensor<T>, 5> gradients;
+
+    const T* const g = dy.data();
+    const Tensor<T> second = detail::instance_norm_gradient(
+        x.shape(), second_deviation.get(), [=](Index i) { return out[i] - in[i]; },
+        [=](Index i) { return g[i]; });
+    if (wanted[3])
+      gradients[3] = detail::conv2d_weight_gradient(sizes, normalized.get(), second, detail::ReadRelu{});
+    if (wanted[2]) gradients[2] = Tensor<T>::zeros({sizes.out});
+    if (wanted[4]) gradients[4] = Tensor<T>::zeros({sizes.out});
+    if (!wanted[0] && !wanted[1]) return gradients;
+
+    const Tensor<T> hidden = detail::conv2d_data_gradient(sizes, second_weight.get(), second);
+    const T* const h = hidden.data();
+    const Tensor<T> first = detail::instance_norm_gradient(
+        x.shape(), first_deviation.get(), [=](Index i) { return n[i]; },
+        [=](Index i) {
+          const T value = h[i];  // read in any case: the loop can then be vectorised
+          return n[i] > T{} ? value : T{};
+        });
+    if (wanted[1]) gradients[1] = detail::conv2d_weight_gradient(sizes, x.get(), first);
+    if (wanted[0]) {
+      gradients[0] = detail::conv2d_data_gradient(sizes, first_weight.get(), first);
+      detail::add_gradient(gradients[0], dy);
+    }
+    return gradients;
+  }
+};
+
+// x [N,H,W,C], weights [3,3,C,C], biases [C] -> y of x's shape. Throws ShapeError where they do not fit.
+template <class T>
+Tensor<T> residual_block(const Tensor<T>& x, const Tensor<T>& first_weight, const Tensor<T>& first_bias,
+                         const Tensor<T>& second_weight, const Tensor<T>& second_bias) {
+  return apply(ResidualBlock<T>{}, x, first_weight, first_bias, second_weight, second_bias);
+}
+
+}  // namespace nlcl
