@@ -86,4 +86,35 @@ inline void prepare_place(const fs::path& output, bool is_folder) {
   nlcl::require<UsageError>(!error, "cannot write to the folder ", folder.string(), ": ", error.message());
 }
 
+// For CLI11's check(): what is wrong with the name of an input, nothing if it is there.
+inline std::string check_exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored) ? "" : "no such file or folder: " + path;
+}
+
+// One job after the other: body(job) says whether it took time, or throws what is wrong with the job, which describe(error,
+// job) puts into words. The others are done all the same. Stops after the current image when asked to. Returns the exit
+// code.
+template <class Job>
+int for_each_image(const std::string& program, const std::vector<Job>& jobs, const Progress& progress,
+                   const auto& describe, const auto& body) {
+  int code = all_done;
+  std::size_t done = 0, computed = 0;
+  for (const Job& job : jobs) {
+    if (stop_signal) {
+      progress.say(nlcl::text(program, ": stopped after ", done, " of ", jobs.size(), " images"));
+      return 128 + stop_signal;
+    }
+    progress.show(done++, computed);
+    try {
+      computed += body(job) ? 1 : 0;
+    } catch (const std::exception& error) {
+      progress.say(program + ": " + describe(error, job));
+      code = std::max<int>(code, code_of(error));
+    }
+  }
+  progress.show(done, computed);
+  return code;
+}
+
 }  // namespace tools

@@ -369,6 +369,8 @@ nlohmann::json measure(const Benchmark& benchmark, const Options& options, doubl
   if (work.operations > 0) {
     row["gflops"] = work.operations / time / 1e9;
     row["share_of_peak"] = work.operations / time / peak_operations;
+    row["operations"] = work.operations;
+    row["floor_seconds"] = work.operations / peak_operations;  // of direct convolutions
   } else {
     row["gbytes_per_second"] = work.bytes / time / 1e9;
     row["share_of_copy"] = work.bytes / time / measure_copy_bandwidth(work.bytes);
@@ -378,11 +380,15 @@ nlohmann::json measure(const Benchmark& benchmark, const Options& options, doubl
 
 void print_table_row(const nlohmann::json& row) {
   const bool computes = row.contains("gflops");
-  std::printf("%-38s %10.3f ms %9.1f %s %6.0f %% %9.1f MB\n", row["name"].get<std::string>().c_str(),
+  std::printf("%-38s %10.3f ms %9.1f %s %6.0f %% %9.1f MB", row["name"].get<std::string>().c_str(),
               1e3 * row["seconds_median"].get<double>(),
               row[computes ? "gflops" : "gbytes_per_second"].get<double>(), computes ? "GFLOP/s" : "GB/s   ",
               100 * row[computes ? "share_of_peak" : "share_of_copy"].get<double>(),
               row["peak_bytes"].get<double>() / 1e6);
+  if (computes)
+    std::printf("  %.3g GFLOP, %.3f ms at the peak", row["operations"].get<double>() / 1e9,
+                1e3 * row["floor_seconds"].get<double>());
+  std::printf("\n");
   std::fflush(stdout);
 }
 

@@ -159,29 +159,20 @@ int derain(const Options& options) {
     tools::prepare_place(output, is_folder);
 
   const tools::Progress progress("images", jobs.size(), is_folder && !options.quiet);
-  int code = tools::all_done;
-  std::size_t done = 0, computed = 0;
-  for (const Job& job : jobs) {
-    if (tools::stop_signal) {
-      progress.say(text("nlcl-derain: stopped after ", done, " of ", jobs.size(), " images"));
-      return 128 + tools::stop_signal;
-    }
-    progress.show(done++, computed);
-    const std::string name = job.input == standard_stream ? "standard input" : job.input.string();
+  const auto name_of = [](const Job& job) {
+    return job.input == standard_stream ? "standard input" : job.input.string();
+  };
+  const auto describe = [&](const std::exception& error, const Job& job) {
+    return tools::message_of(error, name_of(job));
+  };
+  return tools::for_each_image("nlcl-derain", jobs, progress, describe, [&](const Job& job) {
     const bool exists =
         std::ranges::all_of(job.outputs(), [](const fs::path& output) { return fs::exists(output); });
-    try {
-      const bool is_skipped = options.skip_existing && exists;
-      const std::string report = is_skipped ? "exists already" : derain(job);
-      if (options.verbose) progress.say(name + ": " + report);
-      computed += !is_skipped;
-    } catch (const std::exception& error) {
-      progress.say("nlcl-derain: " + tools::message_of(error, name));
-      code = std::max<int>(code, tools::code_of(error));
-    }
-  }
-  progress.show(done, computed);
-  return code;
+    const bool is_skipped = options.skip_existing && exists;
+    const std::string report = is_skipped ? "exists already" : derain(job);
+    if (options.verbose) progress.say(text(name_of(job), ": ", report));
+    return !is_skipped;
+  });
 }
 
 }  // namespace
@@ -190,13 +181,10 @@ int main(int argc, char** argv) {
   CLI::App app(purpose, "nlcl-derain");
   app.footer(notes);
   Options options;
-  const auto exists = [](const std::string& path) {
-    std::error_code ignored;
-    return path == standard_stream || fs::exists(path, ignored) ? "" : "no such file or folder: " + path;
-  };
   app.add_option("-i,--input", options.input, "image or folder")
       ->required()
-      ->check(exists)
+      ->check(
+          [](const std::string& path) { return path == standard_stream ? "" : tools::check_exists(path); })
       ->option_text("IN");
   app.add_option("-o,--output", options.output, "image, or folder, which is created if need be")
       ->required()

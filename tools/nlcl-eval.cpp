@@ -420,24 +420,15 @@ int judge_all(const std::vector<Job>& jobs, const Options& options, Judge& judge
     code = tools::some_failed;
   }
   tools::defer_stops();
-  std::size_t done = 0;
-  for (const Job& job : jobs) {
-    if (tools::stop_signal) {
-      progress.say(text("nlcl-eval: stopped after ", done, " of ", jobs.size(), " images"));
-      return 128 + tools::stop_signal;
-    }
-    progress.show(done, done);
-    ++done;
-    try {
-      report.images.push_back(judge(job));
-    } catch (const std::exception& error) {
-      report.failures.push_back({job.name, reason_of(error, job)});
-      progress.say("nlcl-eval: " + report.failures.back().reason);
-      code = std::max<int>(code, tools::code_of(error));
-    }
-  }
-  progress.show(done, done);
-  return code;
+  return std::max(code, tools::for_each_image("nlcl-eval", jobs, progress, reason_of, [&](const Job& job) {
+                    try {
+                      report.images.push_back(judge(job));
+                    } catch (const std::exception& error) {
+                      report.failures.push_back({job.name, reason_of(error, job)});
+                      throw;
+                    }
+                    return true;
+                  }));
 }
 
 int evaluate(const Options& options) {
@@ -463,17 +454,15 @@ int main(int argc, char** argv) {
   app.footer(notes);
   Options options;
   Job& whole = options.whole;
-  const auto exists = [](const std::string& path) {
-    std::error_code ignored;
-    return fs::exists(path, ignored) ? "" : "no such file or folder: " + path;
-  };
-  auto* result =
-      app.add_option("-r,--result", whole.result, "images to judge")->check(exists)->option_text("RESULT");
+  auto* result = app.add_option("-r,--result", whole.result, "images to judge")
+                     ->check(tools::check_exists)
+                     ->option_text("RESULT");
   app.add_option("-t,--truth", whole.truth, "what they should be")
       ->required()
-      ->check(exists)
+      ->check(tools::check_exists)
       ->option_text("TRUTH");
-  auto* input = app.add_option("-i,--input", whole.input, "rainy images, to judge them too")->check(exists);
+  auto* input = app.add_option("-i,--input", whole.input, "rainy images, to judge them too")
+                    ->check(tools::check_exists);
   input->option_text("IN");
   app.add_option("-w,--weights", options.weights,
                  "derain the input with this generator, .safetensors or .pth")

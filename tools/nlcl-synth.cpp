@@ -142,24 +142,13 @@ int draw_all(const Options& options) {
   for (const fs::path& output : options.whole.outputs()) tools::prepare_place(output, is_folder);
 
   const tools::Progress progress("images", jobs.size(), is_folder && !options.quiet);
-  int code = tools::all_done;
-  std::size_t done = 0;
-  for (const Job& job : jobs) {
-    if (tools::stop_signal) {
-      progress.say(text("nlcl-synth: stopped after ", done, " of ", jobs.size(), " images"));
-      return 128 + tools::stop_signal;
-    }
-    progress.show(done, done);
-    ++done;
-    try {
-      draw_rain(job, options);
-    } catch (const std::exception& error) {
-      progress.say("nlcl-synth: " + tools::message_of(error, job.input.string()));
-      code = std::max<int>(code, tools::code_of(error));
-    }
-  }
-  progress.show(done, done);
-  return code;
+  const auto describe = [](const std::exception& error, const Job& job) {
+    return tools::message_of(error, job.input.string());
+  };
+  return tools::for_each_image("nlcl-synth", jobs, progress, describe, [&](const Job& job) {
+    draw_rain(job, options);
+    return true;
+  });
 }
 
 }  // namespace
@@ -169,13 +158,9 @@ int main(int argc, char** argv) {
   app.footer(notes);
   Options options;
   Job& whole = options.whole;
-  const auto exists = [](const std::string& path) {
-    std::error_code ignored;
-    return fs::exists(path, ignored) ? "" : "no such file or folder: " + path;
-  };
   app.add_option("-i,--input", whole.input, "clean image or folder")
       ->required()
-      ->check(exists)
+      ->check(tools::check_exists)
       ->option_text("IN");
   app.add_option("-o,--output", whole.rainy, "rainy image, or folder, which is created if need be")
       ->option_text("OUT");

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "nlcl/core/random.hpp"
 #include "support/errors.hpp"
 #include "support/golden.hpp"
+#include "support/images.hpp"
 #include "support/threads.hpp"
 
 using namespace nlcl;
@@ -18,14 +18,6 @@ using namespace nlcl::test;
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-Image random_image(Index height, Index width, Index channels, std::uint64_t seed = 0) {
-  Random random(seed);
-  Image image{height, width, channels, {}};
-  for (Index i = 0; i < height * width * channels; ++i)
-    image.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
-  return image;
-}
 
 Image constant_image(Index height, Index width, const std::vector<std::uint8_t>& pixel) {
   Image image{height, width, static_cast<Index>(pixel.size()), {}};

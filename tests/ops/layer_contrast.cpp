@@ -61,18 +61,6 @@ Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, con
   return {Tensor<double>::scalar(loss), {gradients[0], gradients[1]}};
 }
 
-void unit_rows(Tensors<double>& inputs) {
-  for (Tensor<double>& x : inputs) {
-    const Index columns = x.shape()[1];
-    for (Index row = 0; row < x.shape()[0]; ++row) {
-      double* const first = x.mutable_data() + row * columns;
-      double square = 0;
-      for (Index c = 0; c < columns; ++c) square += first[c] * first[c];
-      for (Index c = 0; c < columns; ++c) first[c] /= std::sqrt(square);
-    }
-  }
-}
-
 std::vector<OpCase> cases() {
   std::vector<OpCase> all;
   const auto add = [&](Index back, Index rain, Index channels, Attributes attributes, bool smooth = true) {

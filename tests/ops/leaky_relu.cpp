@@ -22,17 +22,6 @@ Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, con
   return {y, {dx}};
 }
 
-// No value closer to 0 than the step of the differences.
-void clear_of_kink(Tensors<double>& inputs) {
-  double* const x = inputs[0].mutable_data();
-  for (Index i = 0; i < inputs[0].size(); ++i) x[i] += std::copysign(0.01, x[i]);
-}
-
-void with_zeros(Tensors<double>& inputs) {
-  double* const x = inputs[0].mutable_data();
-  for (Index i = 1; i < inputs[0].size(); i += 3) x[i] = std::copysign(0.0, x[i]);
-}
-
 }  // namespace
 
 TEST_CASE("leaky_relu", "[ops]") {

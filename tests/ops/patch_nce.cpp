@@ -45,18 +45,6 @@ Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, con
   return {Tensor<double>::scalar(loss), {dqueries, dkeys}};
 }
 
-void unit_rows(Tensors<double>& inputs) {
-  for (Tensor<double>& x : inputs) {
-    const Index columns = x.shape()[1];
-    for (Index row = 0; row < x.shape()[0]; ++row) {
-      double* const first = x.mutable_data() + row * columns;
-      double square = 0;
-      for (Index c = 0; c < columns; ++c) square += first[c] * first[c];
-      for (Index c = 0; c < columns; ++c) first[c] /= std::sqrt(square);
-    }
-  }
-}
-
 std::vector<OpCase> cases() {
   std::vector<OpCase> all;
   const auto add = [&](Index count, Index channels, double t, bool smooth = true) {

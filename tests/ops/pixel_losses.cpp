@@ -43,7 +43,7 @@ Pass<double> adversarial(const Tensors<double>& inputs, const Tensor<double>& dy
 }
 
 // No difference closer to 0 than the step of the differences.
-void clear_of_kink(Tensors<double>& inputs) {
+void apart(Tensors<double>& inputs) {
   double* const a = inputs[0].mutable_data();
   for (Index i = 0; i < inputs[0].size(); ++i) a[i] += std::copysign(0.01, a[i] - inputs[1].data()[i]);
 }
@@ -55,8 +55,8 @@ void partly_equal(Tensors<double>& inputs) {
 std::vector<OpCase> pair_cases() {
   const Shape scalar, image{2, 5, 7, 3}, large{3, elements_per_task + 1};
   return {
-      {.name = "scalar", .shapes = {scalar, scalar}, .adjust = clear_of_kink},
-      {.name = "image", .shapes = {image, image}, .adjust = clear_of_kink},
+      {.name = "scalar", .shapes = {scalar, scalar}, .adjust = apart},
+      {.name = "image", .shapes = {image, image}, .adjust = apart},
       {.name = "equal elements", .shapes = {{3, 7}, {3, 7}}, .adjust = partly_equal, .smooth = false},
       {.name = "more than one task", .shapes = {large, large}},
   };

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <string>
@@ -63,6 +64,31 @@ struct OpCase {
   std::function<void(Tensors<double>&)> adjust = [](Tensors<double>&) {};
   bool smooth = true;  // false: kinks or cliffs within the step of the differences, only the oracle judges
 };
+
+// What `adjust` may be. Rows of length 1:
+inline void unit_rows(Tensors<double>& inputs) {
+  for (Tensor<double>& x : inputs) {
+    const Index columns = x.shape()[1];
+    for (Index row = 0; row < x.shape()[0]; ++row) {
+      double* const first = x.mutable_data() + row * columns;
+      double square = 0;
+      for (Index c = 0; c < columns; ++c) square += first[c] * first[c];
+      for (Index c = 0; c < columns; ++c) first[c] /= std::sqrt(square);
+    }
+  }
+}
+
+// No value closer to 0 than the step of the differences.
+inline void clear_of_kink(Tensors<double>& inputs) {
+  double* const x = inputs[0].mutable_data();
+  for (Index i = 0; i < inputs[0].size(); ++i) x[i] += std::copysign(0.01, x[i]);
+}
+
+// Every third value is 0, of either sign.
+inline void with_zeros(Tensors<double>& inputs) {
+  double* const x = inputs[0].mutable_data();
+  for (Index i = 1; i < inputs[0].size(); i += 3) x[i] = std::copysign(0.0, x[i]);
+}
 
 struct OpError {
   std::vector<Shape> shapes;

@@ -130,7 +130,7 @@ double relative_l2(const Tensor<A>& found, const Tensor<B>& expected) {
     error += std::pow(static_cast<double>(found.data()[i]) - value, 2);
     size += std::pow(value, 2);
   }
-  return std::sqrt(error / size);
+  return error == 0 ? 0 : std::sqrt(error / size);  // also where all are 0
 }
 
 template <class T>

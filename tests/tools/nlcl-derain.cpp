@@ -14,14 +14,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Image random_image(Index height, Index width, Index channels, std::uint64_t seed = 0) {
-  Random random(seed);
-  Image image{height, width, channels, {}};
-  for (Index i = 0; i < height * width * channels; ++i)
-    image.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
-  return image;
-}
-
 // A folder with the weights of two generators, which are as random as their images.
 class Bench : public Workplace {
  public:
@@ -29,9 +21,6 @@ class Bench : public Workplace {
     write_checkpoint(*this / "back.pth", state_of(back_));
     write_checkpoint(*this / "rain.safetensors", state_of(rain_));
   }
-
-  void add(const std::string& name, const Image& image) const { write(name, encode_png(image)); }
-  Image image(const std::string& name) const { return read_image(*this / name); }
 
   Tensor<float> back(const Image& image) const { return GeneratorPlan(back_)(to_tensor(image)); }
   Tensor<float> rain(const Image& image) const { return GeneratorPlan(rain_)(to_tensor(image)); }
@@ -95,7 +84,7 @@ bool is_jpeg_file(const Workplace& place, const std::string& name) {
 TEST_CASE("nlcl-derain: one image", "[tools]") {
   const Bench bench;
   const Image image = random_image(13, 18, 3);
-  bench.add("a.png", image);
+  bench.write("a.png", image);
   const std::vector<std::uint8_t> expected = to_image(bench.back(image)).pixels;
 
   SECTION("has the pixels of the generator") {
@@ -149,8 +138,8 @@ TEST_CASE("nlcl-derain: help and version", "[tools]") {
 
 TEST_CASE("nlcl-derain: wrong usage is told before any work", "[tools]") {
   const Bench bench;
-  bench.add("a.png", random_image(4, 5, 3));
-  bench.add("folder/a.png", random_image(4, 5, 3));
+  bench.write("a.png", random_image(4, 5, 3));
+  bench.write("folder/a.png", random_image(4, 5, 3));
   bench.write("empty/notes.txt", "no image");
   bench.write("text", "this is no checkpoint");
   StateFile incomplete = read_checkpoint(bench / "back.pth");
@@ -210,7 +199,7 @@ TEST_CASE("nlcl-derain: wrong usage is told before any work", "[tools]") {
 
 TEST_CASE("nlcl-derain: an image that fails", "[tools]") {
   const Bench bench;
-  bench.add("a.png", random_image(4, 5, 3));
+  bench.write("a.png", random_image(4, 5, 3));
   bench.write("broken.png", bench.content("a.png").substr(0, 60));
   bench.write("text.jpg", "this is no image");
   bench.write("huge.png", png_header(100'000, 100'000));
@@ -233,7 +222,7 @@ TEST_CASE("nlcl-derain: an image that fails", "[tools]") {
 
 TEST_CASE("nlcl-derain: weights that give no numbers", "[tools]") {
   const Bench bench;
-  bench.add("a.png", random_image(4, 5, 3));
+  bench.write("a.png", random_image(4, 5, 3));
   Generator<float> generator;
   generator.tail.bias.mutable_data()[0] = NAN;
   write_checkpoint(bench / "nan.pth", state_of(generator));
@@ -242,8 +231,8 @@ TEST_CASE("nlcl-derain: weights that give no numbers", "[tools]") {
 
 TEST_CASE("nlcl-derain: more memory than there is", "[tools]") {
   const Bench bench;
-  bench.add("large.png", {2000, 2000, 1, std::vector<std::uint8_t>(4'000'000)});
-  bench.add("folder/a.png", random_image(4, 5, 3));
+  bench.write("large.png", {2000, 2000, 1, std::vector<std::uint8_t>(4'000'000)});
+  bench.write("folder/a.png", random_image(4, 5, 3));
   fs::rename(bench / "large.png", bench / "folder/large.png");
   const std::string limit = "ulimit -v 1000000 && ";
   if (bench(limit + "nlcl-derain --version").code != 0) {
@@ -261,13 +250,13 @@ TEST_CASE("nlcl-derain: a folder", "[tools]") {
   const Bench bench;
   const Image image = random_image(9, 7, 3, 1), tga = random_image(5, 6, 3, 2),
               grey = random_image(8, 8, 1, 3);
-  bench.add("in/one.PNG", image);
+  bench.write("in/one.PNG", image);
   bench.write("in/two.Jpeg", encode_jpeg(image));
   bench.write("in/three.tga", encode_tga(tga));
-  bench.add("in/four.v2.png", grey);
+  bench.write("in/four.v2.png", grey);
   bench.write("in/notes.txt", "no image");
-  bench.add("in/sub/five.png", image);
-  bench.add("in/sub.png/six.png", image);
+  bench.write("in/sub/five.png", image);
+  bench.write("in/sub.png/six.png", image);
   const Names results{"four.v2.png", "one.png", "three.png", "two.png"};
 
   SECTION("all images of it, and no others") {
@@ -313,7 +302,7 @@ TEST_CASE("nlcl-derain: a folder", "[tools]") {
     CHECK(bench.names("rain") == results);
   }
   SECTION("two that would have one name") {
-    bench.add("in/two.png", image);
+    bench.write("in/two.png", image);
     check_error(bench("nlcl-derain -i in -o out -w back.pth"), 2,
                 "in/two.Jpeg and in/two.png would be written to out/two.png");
     CHECK_FALSE(fs::exists(bench / "out"));
@@ -322,7 +311,7 @@ TEST_CASE("nlcl-derain: a folder", "[tools]") {
 
 TEST_CASE("nlcl-derain: a folder that cannot be written to", "[tools]") {
   const Bench bench;
-  bench.add("in/a.png", random_image(4, 5, 3));
+  bench.write("in/a.png", random_image(4, 5, 3));
   fs::create_directory(bench / "locked");
   fs::permissions(bench / "locked", fs::perms::owner_read | fs::perms::owner_exec);
   if (access((bench / "locked").c_str(), W_OK) == 0) {
@@ -336,7 +325,7 @@ TEST_CASE("nlcl-derain: a folder that cannot be written to", "[tools]") {
 
 TEST_CASE("nlcl-derain: formats", "[tools]") {
   const Bench bench;
-  bench.add("a.png", random_image(24, 24, 4));
+  bench.write("a.png", random_image(24, 24, 4));
   const auto derain = [&](const std::string& options) {
     check_silent(bench("nlcl-derain -i a.png -w back.pth " + options));
   };
@@ -358,7 +347,7 @@ TEST_CASE("nlcl-derain: grey stays grey, and alpha stays", "[tools]") {
     INFO(channels);
     const Image image = random_image(7, 9, channels);
     const Image colour = to_image(bench.back(image));
-    bench.add("a.png", image);
+    bench.write("a.png", image);
     check_silent(bench("nlcl-derain -i a.png -o b.png -w back.pth"));
     CHECK(bench.image("b.png").channels == channels);
     CHECK(bench.image("b.png").pixels ==
@@ -383,7 +372,7 @@ TEST_CASE("nlcl-derain: photographs are turned upright", "[tools]") {
 TEST_CASE("nlcl-derain: the rain layer", "[tools]") {
   const Bench bench;
   const Image image = random_image(12, 12, 3);
-  bench.add("a.png", image);
+  bench.write("a.png", image);
   check_silent(
       bench("nlcl-derain -i a.png -o b.png -w back.pth --rain r.png --rain-weights rain.safetensors"));
   CHECK(bench.image("b.png").pixels == to_image(bench.back(image)).pixels);
@@ -406,7 +395,8 @@ TEST_CASE("nlcl-derain: the rain layer", "[tools]") {
 TEST_CASE("nlcl-derain: an interrupt leaves complete files only", "[tools]") {
   const Bench bench;
   constexpr std::size_t count = 40;
-  for (std::size_t i = 0; i < count; ++i) bench.add(text("in/", 100 + i, ".png"), random_image(96, 96, 3, i));
+  for (std::size_t i = 0; i < count; ++i)
+    bench.write(text("in/", 100 + i, ".png"), random_image(96, 96, 3, i));
   const pid_t program = bench.start("exec nlcl-derain -i in -o out -w back.pth");
   wait_until([&] { return fs::exists(bench / "out/100.png"); });
   kill(program, SIGINT);
@@ -423,7 +413,7 @@ TEST_CASE("nlcl-derain: an interrupt leaves complete files only", "[tools]") {
 
 TEST_CASE("nlcl-derain: progress is shown on a terminal", "[tools]") {
   const Bench bench;
-  for (int i = 0; i < 3; ++i) bench.add(text("in/", i, ".png"), random_image(8, 8, 3));
+  for (int i = 0; i < 3; ++i) bench.write(text("in/", i, ".png"), random_image(8, 8, 3));
   bench.write("in/broken.png", "");
   const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
   const bool is_open = terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0;

@@ -20,14 +20,6 @@ using Json = nlohmann::json;
 
 namespace {
 
-Image random_image(Index height, Index width, Index channels, std::uint64_t seed = 0) {
-  Random random(seed);
-  Image image{height, width, channels, {}};
-  for (Index i = 0; i < height * width * channels; ++i)
-    image.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
-  return image;
-}
-
 // Nearer to the truth the less of the other there is.
 Image mixed(const Image& truth, int percent) {
   Image image = random_image(truth.height, truth.width, truth.channels, 99);
@@ -42,8 +34,6 @@ Approx near(double value) { return Approx(value).epsilon(0).margin(1e-9); }
 
 class Court : public Workplace {
  public:
-  void add(const std::string& name, const Image& image) const { write(name, encode_png(image)); }
-  Image image(const std::string& name) const { return read_image(*this / name); }
   Json json(const std::string& name) const { return Json::parse(content(name)); }
 
   // The fields of each line.
@@ -95,9 +85,9 @@ std::string without_plus(std::string row) {
 TEST_CASE("nlcl-eval: one image", "[tools]") {
   const Court court;
   const Image truth = random_image(20, 30, 3), result = mixed(truth, 30), input = mixed(truth, 60);
-  court.add("truth.png", truth);
-  court.add("result.png", result);
-  court.add("input.png", input);
+  court.write("truth.png", truth);
+  court.write("result.png", result);
+  court.write("input.png", input);
   const Quality expected = quality(result, truth), rainy = quality(input, truth);
 
   SECTION("its numbers") {
@@ -157,12 +147,12 @@ TEST_CASE("nlcl-eval: one image", "[tools]") {
     CHECK(court.csv("a.csv")[1][1] == "inf");
   }
   SECTION("grey is judged as colour, and alpha is not") {
-    court.add("rgba.png", with_alpha_of(result, random_image(20, 30, 4)));
+    court.write("rgba.png", with_alpha_of(result, random_image(20, 30, 4)));
     check_values((court("nlcl-eval -r rgba.png -t truth.png --json a.json"),
                   court.json("a.json")["images"][0]["result"]),
                  expected);
     const Image grey = to_grey(truth);
-    court.add("grey.png", grey);
+    court.write("grey.png", grey);
     Image colour{20, 30, 3, {}};
     for (const std::uint8_t level : grey.pixels) colour.pixels.insert(colour.pixels.end(), 3, level);
     check_values((court("nlcl-eval -r grey.png -t truth.png --json a.json"),
@@ -178,9 +168,9 @@ TEST_CASE("nlcl-eval: folders", "[tools]") {
     const Image truth = random_image(12 + i, 30, 3, static_cast<std::uint64_t>(i));
     const Image result = mixed(truth, 10 + 10 * i), input = mixed(truth, 80);
     const std::string name = std::vector<std::string>{"a", "b,\"b\"", "c.v2"}[static_cast<std::size_t>(i)];
-    court.add("truth/" + name + ".png", truth);
-    court.add("result/" + name + (i == 1 ? ".PNG" : ".png"), result);
-    court.add("input/" + name + ".png", input);
+    court.write("truth/" + name + ".png", truth);
+    court.write("result/" + name + (i == 1 ? ".PNG" : ".png"), result);
+    court.write("input/" + name + ".png", input);
     results.push_back(quality(result, truth));
     inputs.push_back(quality(input, truth));
   }
@@ -225,7 +215,7 @@ TEST_CASE("nlcl-eval: folders", "[tools]") {
   }
   SECTION("images without a partner are named, the others judged") {
     fs::remove(court / "truth/a.png");
-    court.add("result/d.png", random_image(12, 12, 3));
+    court.write("result/d.png", random_image(12, 12, 3));
     const Run run = court(all);
     CHECK(run.code == 1);
     CHECK(run.err ==
@@ -239,11 +229,11 @@ TEST_CASE("nlcl-eval: folders", "[tools]") {
     CHECK(json["failed"][0]["reason"] == "result/a.png: no image of this name in truth");
   }
   SECTION("images of other sizes, too small, or damaged") {
-    court.add("result/a.png", random_image(12, 29, 3));
+    court.write("result/a.png", random_image(12, 29, 3));
     court.write("input/c.v2.png", court.content("input/c.v2.png").substr(0, 99));
-    court.add("truth/small.png", random_image(10, 30, 3));
-    court.add("result/small.png", random_image(10, 30, 3));
-    court.add("input/small.png", random_image(10, 30, 3));
+    court.write("truth/small.png", random_image(10, 30, 3));
+    court.write("result/small.png", random_image(10, 30, 3));
+    court.write("input/small.png", random_image(10, 30, 3));
     const Run run = court(all);
     CHECK(run.code == 1);
     CHECK_THAT(
@@ -258,7 +248,7 @@ TEST_CASE("nlcl-eval: folders", "[tools]") {
   }
   SECTION("none that can be judged") {
     for (const char* name : {"a", "b,\"b\"", "c.v2"})
-      court.add(text("input/", name, ".png"), random_image(40, 40, 3));
+      court.write(text("input/", name, ".png"), random_image(40, 40, 3));
     const Run run = court(all);
     CHECK(run.code == 1);
     CHECK(run.out == "");
@@ -271,8 +261,8 @@ TEST_CASE("nlcl-eval: takes the rain off first", "[tools]") {
   Generator<float> generator(Random(1));
   write_checkpoint(court / "back.safetensors", state_of(generator));
   for (const char* name : {"a", "b"}) {
-    court.add(text("truth/", name, ".png"), random_image(14, 18, 3, 1));
-    court.add(text("input/", name, ".png"), random_image(14, 18, *name == 'a' ? 3 : 2, 2));
+    court.write(text("truth/", name, ".png"), random_image(14, 18, 3, 1));
+    court.write(text("input/", name, ".png"), random_image(14, 18, *name == 'a' ? 3 : 2, 2));
   }
   check_silent(court("nlcl-derain -i input -o result -w back.safetensors"));
   const Run judged = court("nlcl-eval --result result --input input --truth truth --csv a.csv --sheet a.png");
@@ -289,9 +279,9 @@ TEST_CASE("nlcl-eval: the sheet", "[tools]") {
   const Court court;
   const Image truth = random_image(20, 32, 3), result = mixed(truth, 30), input = mixed(truth, 60);
   for (const char* name : {"a", "b", "c"}) {
-    court.add(text("truth/", name, ".png"), truth);
-    court.add(text("result/", name, ".png"), result);
-    court.add(text("input/", name, ".png"), input);
+    court.write(text("truth/", name, ".png"), truth);
+    court.write(text("result/", name, ".png"), result);
+    court.write(text("input/", name, ".png"), input);
   }
   const auto check_picture = [](const Image& sheet, Index top, Index left, const Image& expected) {
     Index wrong = 0;
@@ -348,8 +338,8 @@ TEST_CASE("nlcl-eval: the sheet", "[tools]") {
 TEST_CASE("nlcl-eval: an interrupt ends with what is known", "[tools]") {
   const Court court;
   for (const char* name : {"a", "b", "c"}) {
-    court.add(text("truth/", name, ".png"), random_image(12, 12, 3));
-    court.add(text("result/", name, ".png"), random_image(12, 12, 3, 1));
+    court.write(text("truth/", name, ".png"), random_image(12, 12, 3));
+    court.write(text("result/", name, ".png"), random_image(12, 12, 3, 1));
   }
   // The program waits for the second image until it is written here.
   const std::string second = court.content("result/b.png");
@@ -370,10 +360,10 @@ TEST_CASE("nlcl-eval: an interrupt ends with what is known", "[tools]") {
 
 TEST_CASE("nlcl-eval: mistakes", "[tools]") {
   const Court court;
-  court.add("a.png", random_image(12, 13, 3));
-  court.add("folder/a.png", random_image(12, 13, 3));
-  court.add("other/b.png", random_image(12, 13, 3));
-  court.add("twice/a.png", random_image(12, 13, 3));
+  court.write("a.png", random_image(12, 13, 3));
+  court.write("folder/a.png", random_image(12, 13, 3));
+  court.write("other/b.png", random_image(12, 13, 3));
+  court.write("twice/a.png", random_image(12, 13, 3));
   court.write("twice/a.jpg", encode_jpeg(random_image(12, 13, 3)));
   court.write("text.jpg", "this is no image");
   court.write("text", "this is no checkpoint");

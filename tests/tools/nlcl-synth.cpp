@@ -8,21 +8,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Image random_image(Index height, Index width, Index channels, std::uint64_t seed = 0) {
-  Random random(seed);
-  Image image{height, width, channels, {}};
-  for (Index i = 0; i < height * width * channels; ++i)
-    image.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
-  return image;
-}
-
-class Studio : public Workplace {
- public:
-  void add(const std::string& name, const Image& image) const { write(name, encode_png(image)); }
-  Image image(const std::string& name) const { return read_image(*this / name); }
-  std::vector<std::uint8_t> pixels(const std::string& name) const { return image(name).pixels; }
-};
-
 double brightness(const Image& image) {
   double sum = 0;
   for (const std::uint8_t level : image.pixels) sum += level;
@@ -32,15 +17,16 @@ double brightness(const Image& image) {
 }  // namespace
 
 TEST_CASE("nlcl-synth: one image", "[tools]") {
-  const Studio studio;
+  const Workplace studio;
   const Image image = random_image(60, 90, 3);
-  studio.add("a.png", image);
+  studio.write("a.png", image);
 
   SECTION("rainy, clean and the rain, which add up") {
     check_silent(studio("nlcl-synth -i a.png -o rainy.png --clean clean.png --rain rain.png --veil 0"));
     CHECK(studio.names(".") == Names{"a.png", "clean.png", "rain.png", "rainy.png"});
-    CHECK(studio.pixels("clean.png") == image.pixels);
-    const std::vector<std::uint8_t> rainy = studio.pixels("rainy.png"), rain = studio.pixels("rain.png");
+    CHECK(studio.image("clean.png").pixels == image.pixels);
+    const std::vector<std::uint8_t> rainy = studio.image("rainy.png").pixels,
+                                    rain = studio.image("rain.png").pixels;
     REQUIRE(rain.size() == 60 * 90);
     int wrong = 0;
     for (std::size_t i = 0; i < rainy.size(); ++i)
@@ -72,7 +58,7 @@ TEST_CASE("nlcl-synth: one image", "[tools]") {
     CHECK(rain("--density 0") == 0);
   }
   SECTION("in the format of its name") {
-    studio.add("alpha.png", random_image(9, 9, 4));
+    studio.write("alpha.png", random_image(9, 9, 4));
     check_silent(studio("nlcl-synth -i alpha.png -o b.JPG --clean c.png"));
     CHECK(studio.content("b.JPG").starts_with("\xff\xd8\xff"));
     CHECK(studio.image("b.JPG").channels == 3);
@@ -81,25 +67,25 @@ TEST_CASE("nlcl-synth: one image", "[tools]") {
 }
 
 TEST_CASE("nlcl-synth: a folder", "[tools]") {
-  const Studio studio;
+  const Workplace studio;
   const Image image = random_image(30, 40, 3);
-  studio.add("in/one.PNG", image);
+  studio.write("in/one.PNG", image);
   studio.write("in/two.jpg", encode_jpeg(image));
-  studio.add("in/three.v2.png", random_image(20, 20, 1));
+  studio.write("in/three.v2.png", random_image(20, 20, 1));
   studio.write("in/notes.txt", "no image");
-  studio.add("in/sub/four.png", image);
+  studio.write("in/sub/four.png", image);
   const Names results{"one.png", "three.v2.png", "two.png"};
 
   SECTION("all images of it, and no others") {
     check_silent(studio("nlcl-synth -i in -o new/rainy --clean clean --rain rain"));
     for (const char* folder : {"new/rainy", "clean", "rain"}) CHECK(studio.names(folder) == results);
-    CHECK(studio.pixels("clean/one.png") == image.pixels);
-    CHECK(studio.pixels("rain/one.png") != studio.pixels("rain/two.png"));
+    CHECK(studio.image("clean/one.png").pixels == image.pixels);
+    CHECK(studio.image("rain/one.png").pixels != studio.image("rain/two.png").pixels);
     CHECK(studio.image("new/rainy/three.v2.png").channels == 1);
   }
   SECTION("an image's rain has nothing to do with the others") {
     check_silent(studio("nlcl-synth -i in -o before --vary"));
-    studio.add("in/a.png", image);
+    studio.write("in/a.png", image);
     fs::remove(studio / "in/two.jpg");
     check_silent(studio("nlcl-synth -i in -o after --vary"));
     CHECK(studio.content("before/one.png") == studio.content("after/one.png"));
@@ -116,7 +102,7 @@ TEST_CASE("nlcl-synth: a folder", "[tools]") {
     CHECK(studio.names("out") == results);
   }
   SECTION("two that would have one name") {
-    studio.add("in/two.png", image);
+    studio.write("in/two.png", image);
     check_error(studio("nlcl-synth -i in -o out"), 2,
                 "in/two.jpg and in/two.png would be written to out/two.png");
     CHECK_FALSE(fs::exists(studio / "out"));
@@ -124,26 +110,26 @@ TEST_CASE("nlcl-synth: a folder", "[tools]") {
 }
 
 TEST_CASE("nlcl-synth: shrinks by a whole factor", "[tools]") {
-  const Studio studio;
-  studio.add("a.png", {2, 5, 1, {0, 2, 10, 20, 99, 4, 6, 30, 41, 99}});
+  const Workplace studio;
+  studio.write("a.png", {2, 5, 1, {0, 2, 10, 20, 99, 4, 6, 30, 41, 99}});
   check_silent(studio("nlcl-synth -i a.png --clean b.png --shrink 3"));
   CHECK(studio.image("b.png").width == 2);
-  CHECK(studio.pixels("b.png") == std::vector<std::uint8_t>{3, 25});
+  CHECK(studio.image("b.png").pixels == std::vector<std::uint8_t>{3, 25});
   check_silent(studio("nlcl-synth -i a.png --clean b.png --shrink 5"));
-  CHECK(studio.pixels("b.png") == studio.pixels("a.png"));
+  CHECK(studio.image("b.png").pixels == studio.image("a.png").pixels);
   check_error(studio("nlcl-synth -i a.png --clean b.png --shrink 1"), 1,
               "a.png: 2 x 5 pixels cannot be shrunk by 5");
 
-  studio.add("colour.png", random_image(400, 1000, 3));
+  studio.write("colour.png", random_image(400, 1000, 3));
   check_silent(studio("nlcl-synth -i colour.png -o b.png --clean c.png --shrink 300"));
   CHECK(studio.image("b.png").height == 100);
   CHECK(studio.image("c.png").width == 250);
 }
 
 TEST_CASE("nlcl-synth: mistakes", "[tools]") {
-  const Studio studio;
-  studio.add("a.png", random_image(4, 5, 3));
-  studio.add("folder/a.png", random_image(4, 5, 3));
+  const Workplace studio;
+  studio.write("a.png", random_image(4, 5, 3));
+  studio.write("folder/a.png", random_image(4, 5, 3));
   studio.write("text.jpg", "this is no image");
   fs::create_directory(studio / "empty");
   const std::string a = "nlcl-synth -i a.png ", folder = "nlcl-synth -i folder ";

@@ -18,7 +18,7 @@ void write_pictures(const Workplace& place) {
       Image image{72, 80, 3, {}};
       for (Index p = 0; p < image.height * image.width * 3; ++p)
         image.pixels.push_back(static_cast<std::uint8_t>((p / 3 % 80) + (p / 240) + random.below(60)));
-      place.write(text(folder, "/", i, ".png"), encode_png(image));
+      place.write(text(folder, "/", i, ".png"), image);
     }
 }
 

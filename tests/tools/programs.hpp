@@ -18,9 +18,10 @@
 #include <thread>
 #include <vector>
 
-#include "nlcl/core/random.hpp"
 #include "nlcl/io/file.hpp"
+#include "nlcl/io/image.hpp"
 #include "support/files.hpp"
+#include "support/images.hpp"
 
 namespace nlcl::test {
 
@@ -65,6 +66,9 @@ class Workplace {
     write(name, text_of(bytes));
   }
 
+  void write(const std::string& name, const Image& image) const { write(name, encode_png(image)); }
+
+  Image image(const std::string& name) const { return read_image(*this / name); }
   std::string content(const std::string& name) const { return std::string(text_of(read_file(*this / name))); }
 
   // The names in one of its folders: nothing is left behind that is not among them.
