@@ -24,8 +24,8 @@ Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, con
   const Gradients<double> gradients = tape.backward(y, dy);
   Pass<double> pass{y, {}};
   for (const auto& leaf : leaves) pass.gradients.push_back(gradients.of(leaf));
-  for (const std::size_t bias :
-       {std::size_t{2}, std::size_t{4}}) {  // what the norm takes away has no effect, but for rounding
+  // What the norm takes away has no effect, but for rounding.
+  for (const std::size_t bias : {std::size_t{2}, std::size_t{4}}) {
     CHECK(max_abs(pass.gradients[bias]) <= 1e-11);
     pass.gradients[bias] = Tensor<double>::zeros(pass.gradients[bias].shape());
   }
