@@ -550,7 +550,7 @@ class Report {
     };
     for (const Curve& curve : curves_)
       card(curve, smoothed(curve.values), meaning.contains(curve.name) ? meaning.at(curve.name) : "");
-    if (!rate_.values.empty()) card(rate_, rate_.values, "of both optimisers");
+    if (!rate_.values.empty()) card(rate_, rate_.values, "of the generators");
     return out + "</div>\n";
   }
 
