@@ -35,6 +35,7 @@
 #include <numeric>
 #include <vector>
 
+#include "nlcl/analysis/gaussian.hpp"
 #include "nlcl/core/error.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/core/reduce.hpp"
@@ -87,20 +88,6 @@ inline double decibels(double squared_error) {
   return 10 * std::log10(largest_level * largest_level / squared_error);  // infinity for an error of 0
 }
 
-// The window is the product of this row and the same column.
-inline std::array<double, ssim_window> ssim_weights() {
-  constexpr Index middle = ssim_window / 2;
-  constexpr double deviation = 1.5;
-  std::array<double, ssim_window> weights{};
-  for (Index k = 0; k < ssim_window; ++k) {
-    const double distance = static_cast<double>(k - middle) / deviation;
-    weights[static_cast<std::size_t>(k)] = std::exp(-distance * distance / 2);
-  }
-  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
-  for (double& weight : weights) weight /= sum;
-  return weights;
-}
-
 // The sums of a window over a, b, a a, b b and a b.
 using WindowSums = std::array<double, 5>;
 
@@ -116,7 +103,7 @@ inline double ssim_at(const WindowSums& sums) {
 // down the columns first, then along the row. The rows are added in order.
 inline double ssim_of_planes(const std::vector<double>& image, const std::vector<double>& truth, Index height,
                              Index width) {
-  const std::array<double, ssim_window> weights = ssim_weights();
+  const std::vector<double> weights = gaussian_window(ssim_window, 1.5);
   const Index rows = height - ssim_window + 1, columns = width - ssim_window + 1;
   std::vector<double> sums(static_cast<std::size_t>(rows));
   parallel_for(rows, [&](Index row) {
