@@ -43,4 +43,8 @@ TEST_CASE("matches_picture: pictures beside and below each other", "[analysis]")
   CHECK(column.height == 2);
   CHECK(column.width == 2);
   CHECK(pixel(column, 1, 0) == std::array{255, 255, 255});
+  const Image stair = one_above_the_other({row, black});
+  CHECK(stair.width == 4);
+  CHECK(pixel(stair, 1, 1) == std::array{0, 0, 0});
+  CHECK(pixel(stair, 1, 2) == std::array{255, 255, 255});
 }

@@ -157,6 +157,16 @@ TEST_CASE("patch dimension: groups", "[analysis]") {
   }
 }
 
+TEST_CASE("patch dimension: patches that do not overlap", "[analysis]") {
+  PatchDimension layer({.groups = 3, .points = 12, .neighbors = 3, .patch = 8, .apart = 8}, 1);
+  layer.add(noise(1));
+  REQUIRE(layer.groups().size() == 3);
+  for (const PatchGroup& group : layer.groups())
+    for (const PatchCenter& a : group.centers)
+      for (const PatchCenter& b : group.centers)
+        CHECK((a == b || std::max(std::abs(a.row - b.row), std::abs(a.column - b.column)) >= 8));
+}
+
 TEST_CASE("patch dimension: copies are no neighbours", "[analysis]") {
   // Noise of a period of 12 pixels: of the 400 patches in a window only 144 differ.
   const Tensor<float> tile = noise(1, 12, 12);
@@ -228,6 +238,7 @@ TEST_CASE("patch dimension: what cannot be measured", "[analysis]") {
   CHECK_THAT(message({.neighbors = 1}), Catch::Contains("1 neighbours"));
   CHECK_THAT(message({.patch = 34}), Catch::Contains("patch 34 and window 40"));
   CHECK_THAT(message({.patch = 7}), Catch::Contains("even sides"));
+  CHECK_THAT(message({.apart = 0}), Catch::Contains("centres 0 pixels apart, expected at least 1"));
   CHECK_THAT(message({.variance = 1.5}), Catch::Contains("1.5 of the variance"));
   CHECK_THAT(message_of<ShapeError>([] { dimension_of({}, &PatchGroup::two_nn); }),
              Catch::Contains("no groups"));

@@ -24,12 +24,18 @@ inline Image side_by_side(const std::vector<Image>& images) {
   return row;
 }
 
-// RGB images of one width, from top to bottom.
+// RGB images from top to bottom, on white where they are narrower than others.
 inline Image one_above_the_other(const std::vector<Image>& images) {
-  Image column{0, images.front().width, 3, {}};
+  Image column{0, 0, 3, {}};
+  for (const Image& image : images) column.width = std::max(column.width, image.width);
   for (const Image& image : images) {
     column.height += image.height;
-    column.pixels.insert(column.pixels.end(), image.pixels.begin(), image.pixels.end());
+    for (Index y = 0; y < image.height; ++y) {
+      const auto line = image.pixels.begin() + y * image.width * 3;
+      column.pixels.insert(column.pixels.end(), line, line + image.width * 3);
+      column.pixels.resize(column.pixels.size() + static_cast<std::size_t>((column.width - image.width) * 3),
+                           255);
+    }
   }
   return column;
 }

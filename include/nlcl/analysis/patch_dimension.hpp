@@ -36,6 +36,7 @@ struct PatchDimensionOptions {
   Index neighbors = 10;    // K
   Index patch = 16;        // side in pixels, even
   Index window = 40;       // side of the search window in pixels, even
+  Index apart = 1;         // pixels by which the centres of a group differ in rows or columns, at least
   double variance = 1;     // the share that is kept of a group's variance, see principal_part
   std::uint64_t seed = 0;  // of the places that are drawn
 };
@@ -51,6 +52,8 @@ inline void check_options(const PatchDimensionOptions& o) {
   require<ShapeError>(o.patch >= 2 && o.patch <= 32 && o.patch % 2 == 0 && o.window >= 2 && o.window % 2 == 0,
                       "patch_dimension: patch ", o.patch, " and window ", o.window,
                       ", expected even sides, and a patch of at most 32 pixels");
+  require<ShapeError>(o.apart >= 1, "patch_dimension: centres ", o.apart,
+                      " pixels apart, expected at least 1");
   require<ShapeError>(o.variance > 0 && o.variance <= 1, "patch_dimension: ", o.variance,
                       " of the variance, expected a share above 0 and up to 1");
 }
@@ -140,6 +143,9 @@ class PatchDimension {
   }
   void add(const Tensor<float>& layer) { add(layer, patch_points(layer, o_.patch)); }
 
+  // An image that cannot be measured: the others take over its share.
+  void pass_over() { ++seen_; }
+
  private:
   static constexpr std::uint64_t first_stream = 0x636f6d70;
 
@@ -149,7 +155,7 @@ class PatchDimension {
     const auto rows = detail::candidate_range(query.row, layer.shape()[1], search),
                columns = detail::candidate_range(query.column, layer.shape()[2], search);
     search.count = (rows[1] - rows[0]) * (columns[1] - columns[0]);  // all, for some may be copies
-    const std::vector<PatchCenter> candidates = nearest_patches(layer, {query}, search);
+    const std::vector<PatchCenter> candidates = thinned(nearest_patches(layer, {query}, search));
     const Tensor<float> all = points(candidates);
     const std::vector<Index> distinct = distinct_rows(all, o_.points);
     if (std::ssize(distinct) < o_.points) return std::nullopt;
@@ -169,6 +175,18 @@ class PatchDimension {
     group.levina_bickel = inverse_dimension(distances, o_.neighbors);
     group.two_nn = inverse_dimension(distances, 2);
     return group;
+  }
+
+  // Those that are `apart` from every earlier one that stays.
+  std::vector<PatchCenter> thinned(const std::vector<PatchCenter>& centers) const {
+    if (o_.apart <= 1) return centers;
+    std::vector<PatchCenter> kept;
+    for (const PatchCenter& c : centers)
+      if (std::ranges::all_of(kept, [&](const PatchCenter& k) {
+            return std::max(std::abs(c.row - k.row), std::abs(c.column - k.column)) >= o_.apart;
+          }))
+        kept.push_back(c);
+    return kept;
   }
 
   PatchDimensionOptions o_;
