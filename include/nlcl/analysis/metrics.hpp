@@ -33,6 +33,7 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "nlcl/analysis/gaussian.hpp"
@@ -184,9 +185,9 @@ inline double ssim_y(const Image& image, const Image& truth) {
   return detail::ssim_of_planes(detail::y_of(image), detail::y_of(truth), image.height, image.width);
 }
 
-// All four.
+// All four, and what niqe.hpp says of the image alone.
 struct Quality {
-  double psnr = 0, ssim = 0, psnr_y = 0, ssim_y = 0;
+  double psnr = 0, ssim = 0, psnr_y = 0, ssim_y = 0, niqe = 0;
 };
 
 struct QualityInfo {
@@ -201,16 +202,19 @@ inline constexpr std::array<QualityInfo, 4> quality_table{{{"psnr", "PSNR", &Qua
                                                            {"psnr_y", "PSNR Y", &Quality::psnr_y, 2},
                                                            {"ssim_y", "SSIM Y", &Quality::ssim_y, 4}}};
 
-// Throws as ssim.
+inline constexpr QualityInfo niqe_info{"niqe", "NIQE", &Quality::niqe, 3};
+
+// What needs a truth: all but NIQE. Throws as ssim.
 inline Quality quality(const Image& image, const Image& truth) {
   return {psnr(image, truth), ssim(image, truth), psnr_y(image, truth), ssim_y(image, truth)};
 }
 
 // Of each value the mean over the images for which it is finite: one image that is equal to its truth would make
 // the mean PSNR of any number of images infinite, and hide the others. Infinity if it is finite for none.
-inline Quality mean_quality(const std::vector<Quality>& images) {
+inline Quality mean_quality(const std::vector<Quality>& images,
+                            std::span<const QualityInfo> measured = quality_table) {
   Quality mean;
-  for (const QualityInfo& info : quality_table) {
+  for (const QualityInfo& info : measured) {
     double sum = 0;
     Index count = 0;
     for (const Quality& image : images)
