@@ -324,20 +324,22 @@ struct Dimensions {
 
 struct Result {
   std::string name;
-  std::array<std::size_t, 2> groups{};
+  std::size_t groups = 0;                // of each layer
   std::array<Dimensions, 2> dimensions;  // of the estimators
   std::array<double, 2> weights{};
   std::optional<Separability> separability;
 };
 
 Result result_of(const Condition& condition, const Options& o) {
-  const auto &back = condition.layers[0].groups(), &rain = condition.layers[1].groups();
+  std::vector<PatchGroup> back = condition.layers[0].groups(), rain = condition.layers[1].groups();
   for (const bool is_rain : {false, true})
     require<Error>(!condition.layers[is_rain].groups().empty(), condition.points.name, ": no image of the ",
                    is_rain ? "rain" : "background", " has a place with ", o.measure.points,
                    " distinct patches in ", o.measure.window + o.measure.patch, " x ",
                    o.measure.window + o.measure.patch, " pixels");
-  Result result{condition.name(o.neighbors.size() > 1), {back.size(), rain.size()}, {}, {}, {}};
+  const std::size_t both = std::min(back.size(), rain.size());
+  back.resize(both), rain.resize(both);
+  Result result{condition.name(o.neighbors.size() > 1), both, {}, {}, {}};
   for (std::size_t e = 0; e < estimators.size(); ++e) {
     Dimensions& d = result.dimensions[e];
     d.back = dimension_of(back, estimators[e].inverse, o.replicates, o.measure.seed);
@@ -348,7 +350,7 @@ Result result_of(const Condition& condition, const Options& o) {
   if (condition.points.kind == Points::pca) return result;  // each group has components of its own
   std::vector<LayerPoint> points;
   for (const bool is_rain : {false, true})
-    for (const PatchGroup& group : condition.layers[is_rain].groups())
+    for (const PatchGroup& group : is_rain ? rain : back)
       points.push_back({is_rain, group.image, group.query});
   try {
     result.separability = separability(points);
@@ -385,8 +387,8 @@ void print(const std::vector<Result>& results) {
       for (const Dimensions& d : r.dimensions) std::cout << number(d.*estimate, digits);
       std::cout << '\n';
     };
-    line(r.name, std::to_string(r.groups[0]), "background", &Dimensions::back, 2);
-    line("", std::to_string(r.groups[1]), "rain", &Dimensions::rain, 2);
+    line(r.name, std::to_string(r.groups), "background", &Dimensions::back, 2);
+    line("", "", "rain", &Dimensions::rain, 2);
     line("", "", "rain/background", &Dimensions::ratio, 3);
     std::cout << column("")
               << text("          ", verdict(r.dimensions[0].ratio), "; weights ", std::fixed,
@@ -416,9 +418,8 @@ std::string json_text(const std::vector<Condition>& conditions, const std::vecto
            {"conditions", Json::array()}};
   for (std::size_t i = 0; i < results.size(); ++i) {
     const Result& r = results[i];
-    Json condition{{"points", conditions[i].points.name},
-                   {"neighbors", conditions[i].neighbors},
-                   {"groups", {{"background", r.groups[0]}, {"rain", r.groups[1]}}}};
+    Json condition{
+        {"points", conditions[i].points.name}, {"neighbors", conditions[i].neighbors}, {"groups", r.groups}};
     for (std::size_t e = 0; e < estimators.size(); ++e)
       condition[estimators[e].name] = {{"background", json_of(r.dimensions[e].back)},
                                        {"rain", json_of(r.dimensions[e].rain)},
