@@ -111,6 +111,7 @@ struct Options {
   PatchDimensionOptions measure{.groups = 200, .points = 64};
   Index replicates = 1000;
   fs::path json, plot, matches;
+  std::string title = "Intrinsic dimension of non-local patches";  // of the plot
   bool quiet = false;
   tools::Compute compute;
 };
@@ -436,15 +437,14 @@ std::string json_text(const std::vector<Condition>& conditions, const std::vecto
   return all.dump(2) + '\n';
 }
 
-std::string plot_text(const std::vector<Result>& results) {
+std::string plot_text(const std::vector<Result>& results, const std::string& title) {
   const auto plotted = [](const Estimate& e) {
     return PlottedInterval{e.value, e.interval()[0], e.interval()[1]};
   };
   std::vector<PlotRow> rows;
   for (const Result& r : results)
     rows.push_back({r.name, plotted(r.dimensions[0].back), plotted(r.dimensions[0].rain)});
-  return interval_plot("Intrinsic dimension of non-local patches",
-                       "Levina and Bickel's estimate, 95 % intervals", rows);
+  return interval_plot(title, "Levina and Bickel's estimate, 95 % intervals", rows);
 }
 
 // The first group of each layer in the first condition; of one image, where both layers have groups in it.
@@ -519,7 +519,7 @@ int analyze(Options& o) {
   for (const Condition& condition : conditions) results.push_back(result_of(condition, o));
   print(results);
   if (!o.json.empty()) write_file_atomically(o.json, bytes_of(json_text(conditions, results, o)));
-  if (!o.plot.empty()) write_file_atomically(o.plot, bytes_of(plot_text(results)));
+  if (!o.plot.empty()) write_file_atomically(o.plot, bytes_of(plot_text(results, o.title)));
   if (!o.matches.empty()) write_image(o.matches, matches_of(conditions.front(), layers, jobs, o));
   return code;
 }
@@ -587,7 +587,9 @@ int main(int argc, char** argv) {
       ->option_text("N");
 
   app.add_option("--json", o.json, "write the numbers there as JSON")->option_text("FILE");
-  app.add_option("--plot", o.plot, "draw them there, .svg")->option_text("FILE");
+  auto* plot = app.add_option("--plot", o.plot, "draw them there, .svg");
+  plot->option_text("FILE");
+  app.add_option("--title", o.title, "of the plot")->needs(plot)->option_text("TEXT");
   app.add_option("--matches", o.matches, "draw a patch of each layer and those most like it there, .png")
       ->option_text("FILE");
   o.compute.add_to(app);

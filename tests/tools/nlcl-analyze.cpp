@@ -61,7 +61,7 @@ TEST_CASE("nlcl-analyze: folders of layers", "[tools]") {
   const Laboratory place;
   const std::string all =
       quick + "--back back --rain rain --points pixels,smooth:1,pca:0.9 --neighbors 5,10 ";
-  const Run run = place(all + "--json a.json --plot a.svg --matches a.png -j 1");
+  const Run run = place(all + "--json a.json --plot a.svg --title 'Rain & shine' --matches a.png -j 1");
   INFO(run.err);
   REQUIRE(run.code == 0);
   CHECK(run.err == "");
@@ -84,7 +84,8 @@ TEST_CASE("nlcl-analyze: folders of layers", "[tools]") {
   CHECK(first["weights"][0].get<double>() + first["weights"][1].get<double>() == Approx(2));
   CHECK(first["separability"]["nearest_point"] > 0.7);
   CHECK_FALSE(json["conditions"][5].contains("separability"));
-  CHECK_THAT(place.content("a.svg"), Catch::StartsWith("<svg") && Contains("smooth:1, K = 10"));
+  CHECK_THAT(place.content("a.svg"),
+             Catch::StartsWith("<svg") && Contains("smooth:1, K = 10") && Contains("Rain &amp; shine"));
   CHECK(place.image("a.png").height == 2 * 72 * (512 / 72));
 
   SECTION("the same for the same seed, on any number of threads") {
@@ -203,6 +204,7 @@ TEST_CASE("nlcl-analyze: mistakes", "[tools]") {
           {folders + "--patch 15", 2, "patch 15 and window 40, expected even sides"},
           {folders + "--apart 0", 2, "--apart: Value 0 not in range 1 to 100"},
           {folders + "--plot a.png", 2, "a.png: the name ends in '.png', expected .svg"},
+          {folders + "--title a", 2, "--title requires --plot"},
           {folders + "--matches a.svg", 2, "a.svg: the name ends in '.svg', expected .png"},
           {folders + "--json empty", 2, "empty is a folder, expected a file"},
           {folders + "--json none/a.json", 2, "cannot write to the folder none"},
