@@ -19,16 +19,19 @@
 namespace tools {
 
 // Weights that are missing or not valid are wrong usage.
-inline nlcl::GeneratorPlan read_plan(const std::filesystem::path& weights) {
+inline nlcl::Generator<float> read_generator(const std::filesystem::path& weights) {
   try {
     nlcl::Generator<float> generator;
     nlcl::load_state(generator, nlcl::read_checkpoint(weights));
-    return nlcl::GeneratorPlan(generator);
+    return generator;
   } catch (const nlcl::MemoryError&) {
     throw;
   } catch (const nlcl::Error& error) {
     throw UsageError(message_of(error, weights.string()));
   }
+}
+inline nlcl::GeneratorPlan read_plan(const std::filesystem::path& weights) {
+  return nlcl::GeneratorPlan(read_generator(weights));
 }
 
 // The memory that plans take for one image after the other.

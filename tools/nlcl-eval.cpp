@@ -1,9 +1,9 @@
-// Judges images against the truth, PSNR and SSIM of each and the mean, and takes the rain off first if asked to.
+// Judges images against the truth, PSNR and SSIM of each and the mean, or without one by NIQE, and takes the rain off first
+// if asked to.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -15,8 +15,11 @@
 #include "generator.hpp"
 #include "images.hpp"
 #include "nlcl/analysis/metrics.hpp"
+#include "nlcl/analysis/niqe.hpp"
 #include "nlcl/io/file.hpp"
 #include "nlcl/io/image.hpp"
+#include "nlcl/io/safetensors.hpp"
+#include "pairs.hpp"
 
 namespace fs = std::filesystem;
 using namespace nlcl;
@@ -27,16 +30,22 @@ namespace {
 
 constexpr const char* purpose =
     "Judges images against the truth: PSNR and SSIM of the colours and of the luminance Y, of each image and "
-    "the mean.\n"
+    "the mean;\n"
+    "and with --niqe by how natural they look, which needs no truth.\n"
     "RESULT, TRUTH and IN are all files or all folders (PNG, JPEG, BMP and TGA; not of subfolders); in "
     "folders, images\n"
-    "of the same name without the extension belong together. With --input the rainy images are judged too, "
-    "to tell the\n"
-    "gain; with --input and --weights, instead of --result, the rain is taken off first. Grey is taken as "
-    "colour, alpha is\n"
-    "left out.";
+    "of the same name without the extension belong together, and those of one scene: norain-1 and rain-1, 1 "
+    "and "
+    "1.derained.\n"
+    "With --input the rainy images are judged too, to tell the gain; with --input and --weights, instead of "
+    "--result, the\n"
+    "rain is taken off first. Grey is taken as colour, alpha is left out.";
 
 constexpr const char* notes =
+    "NIQE is lower the better, so a gain is negative. Its values depend on the photographs that the model "
+    "was "
+    "fitted on, and\n"
+    "cannot be compared with those of other programs.\n\n"
     "An image that is equal to its truth has an infinite PSNR: inf, in JSON null. The mean PSNR and the gain "
     "leave it out.\n\n"
     "The sheet has one row per image, from left to right: input (if given), result, truth, error. The error "
@@ -50,10 +59,12 @@ constexpr const char* notes =
     "valid; 3 out of memory, or no such device; 130 stopped by Ctrl-C.\n\n"
     "Examples:\n"
     "  nlcl-eval --result clean --truth truth --input rainy --csv clean.csv --sheet clean.png\n"
-    "  nlcl-eval --input rainy --weights back.safetensors --truth truth";
+    "  nlcl-eval --input rainy --weights back.safetensors --truth truth\n"
+    "  nlcl-eval --input rainy --weights back.safetensors --niqe models/niqe.safetensors\n"
+    "  nlcl-eval --fit-niqe photographs -o niqe.safetensors";
 
-// One image: what is judged, the truth, and the input; the first or the last may be empty. A whole folder looks
-// the same.
+// One image: what is judged, the truth, and the input; what is not given is empty. A whole folder looks the
+// same.
 struct Job {
   fs::path result, truth, input;
   std::string name;
@@ -67,7 +78,8 @@ struct Job {
 
 struct Options {
   Job whole;
-  fs::path weights;
+  fs::path weights, niqe;
+  fs::path photographs, model;  // to fit NIQE on, and where to write what was fitted
   fs::path csv, json, sheet;
   std::size_t sheet_rows = 8;
   Index sheet_width = 320;  // pixels of one picture
@@ -81,64 +93,43 @@ struct Verdict {
   std::optional<Quality> input;
 };
 
-struct Failure {
-  std::string name, reason;
+struct Report {
+  std::vector<QualityInfo> columns;  // what is measured
+  std::vector<Verdict> images;
+  std::vector<tools::Unpaired> failures;
 };
 
-struct Report {
-  std::vector<Verdict> images;
-  std::vector<Failure> failures;
-};
+std::vector<QualityInfo> columns_of(const Options& options) {
+  std::vector<QualityInfo> columns;
+  if (!options.whole.truth.empty()) columns.assign(quality_table.begin(), quality_table.end());
+  if (!options.niqe.empty()) columns.push_back(niqe_info);
+  return columns;
+}
 
 // ---------------------------------------------------- what to do, checked before the first image is read
 
-using Names = std::map<std::string, fs::path>;
-
-Names names_in(const fs::path& folder) {
-  Names names;
-  for (const fs::path& image : tools::images_in(folder)) {
-    const auto [other, is_new] = names.emplace(image.stem().string(), image);
-    require<UsageError>(is_new, other->second.string(), " and ", image.string(), " have the same name");
-  }
-  return names;
-}
-
-// An image that lacks a partner becomes a failure.
-std::vector<Job> jobs_in_folders(const Job& whole, std::vector<Failure>& failures) {
-  std::map<fs::path, Names> folders;
-  std::map<std::string, fs::path> all;  // and one of the images of each name
-  for (const fs::path& folder : whole.files())
-    for (const auto& [name, image] : folders[folder] = names_in(folder)) all.emplace(name, image);
+std::vector<Job> jobs_in_folders(const Job& whole, std::vector<tools::Unpaired>& failures) {
+  tools::Pairs pairs = tools::pairs_in(whole.files());
+  failures = std::move(pairs.failures);
   std::vector<Job> jobs;
-  for (const auto& [name, image] : all) {
-    Failure failure{name, ""};
-    const auto partner = [&, &key = name](const fs::path& folder) {
-      if (folder.empty()) return fs::path();
-      const auto found = folders[folder].find(key);
-      if (found != folders[folder].end()) return found->second;
-      failure.reason += text(failure.reason.empty() ? "no image of this name in " : " and ", folder.string());
-      return fs::path();
-    };
-    const Job job{partner(whole.result), partner(whole.truth), partner(whole.input), name};
-    if (failure.reason.empty()) {
-      jobs.push_back(job);
-    } else {
-      failure.reason = image.string() + ": " + failure.reason;
-      failures.push_back(failure);
-    }
+  for (const tools::Pairs::Row& row : pairs.rows) {
+    Job& job = jobs.emplace_back(Job{{}, {}, {}, row.name});
+    auto file = row.files.begin();
+    for (const auto member : {&Job::result, &Job::truth, &Job::input})
+      if (!(whole.*member).empty()) job.*member = *file++;
   }
-  std::string places;
-  for (const fs::path& folder : whole.files()) places += (places.empty() ? "" : " and ") + folder.string();
-  require<UsageError>(!jobs.empty(), "no image has the same name in ", places);
   return jobs;
 }
 
-std::vector<Job> jobs_of(const Options& options, std::vector<Failure>& failures) {
+std::vector<Job> jobs_of(const Options& options, std::vector<tools::Unpaired>& failures) {
   Job whole = options.whole;
   require<UsageError>(!whole.result.empty() || !options.weights.empty(),
                       "nothing to judge: expected --result, or --input and --weights");
-  tools::check_kinds(whole.truth, whole.files());
-  if (fs::is_directory(whole.truth)) return jobs_in_folders(whole, failures);
+  require<UsageError>(!whole.truth.empty() || !options.niqe.empty(),
+                      "nothing to judge by: expected --truth, or --niqe");
+  const fs::path first = whole.truth.empty() ? whole.files().front() : whole.truth;
+  tools::check_kinds(first, whole.files());
+  if (fs::is_directory(first)) return jobs_in_folders(whole, failures);
   whole.name = (whole.result.empty() ? whole.input : whole.result).stem().string();
   return {whole};
 }
@@ -151,7 +142,8 @@ void check_outputs(const Options& options, const std::vector<Job>& jobs) {
                         "', expected .png, .jpg or .jpeg");
   }
   std::set<fs::path> inputs, outputs;
-  if (!options.weights.empty()) inputs.insert(tools::place_of(options.weights));
+  for (const fs::path& file : {options.weights, options.niqe})
+    if (!file.empty()) inputs.insert(tools::place_of(file));
   for (const Job& job : jobs)
     for (const fs::path& file : job.files()) inputs.insert(tools::place_of(file));
   for (const fs::path& output : {options.csv, options.json, options.sheet}) {
@@ -234,11 +226,12 @@ class Judge {
  public:
   explicit Judge(const Options& options) : options_(options) {
     if (!options.weights.empty()) plan_ = tools::read_plan(options.weights);
+    if (!options.niqe.empty()) model_ = read_model(options.niqe);
   }
 
   Verdict operator()(const Job& job) {
-    const Image truth = colours_of(read_image(job.truth));
-    Image input, result;
+    Image truth, input, result;
+    if (!job.truth.empty()) truth = colours_of(read_image(job.truth));
     if (!job.input.empty()) {
       const Image source = read_image(job.input);
       input = colours_of(source);
@@ -248,9 +241,10 @@ class Judge {
     if (!plan_) {
       result = colours_of(read_image(job.result));
       check_size(job.result, result, job.truth, truth);
+      if (truth.pixels.empty() && !input.pixels.empty()) check_size(job.result, result, job.input, input);
     }
-    Verdict verdict{job.name, quality(result, truth), std::nullopt};
-    if (!job.input.empty()) verdict.input = quality(input, truth);
+    Verdict verdict{job.name, judged(result, truth), std::nullopt};
+    if (!job.input.empty()) verdict.input = judged(input, truth);
     if (!options_.sheet.empty() && rows_.size() < options_.sheet_rows) add_row(input, result, truth);
     return verdict;
   }
@@ -258,11 +252,28 @@ class Judge {
   const std::vector<std::vector<Image>>& rows() const { return rows_; }
 
  private:
+  Quality judged(const Image& image, const Image& truth) const {
+    Quality values = truth.pixels.empty() ? Quality() : quality(image, truth);
+    if (model_) values.niqe = niqe(image, *model_);
+    return values;
+  }
+
   static void check_size(const fs::path& file, const Image& image, const fs::path& truth_file,
                          const Image& truth) {
+    if (truth.pixels.empty()) return;
     require<ShapeError>(image.height == truth.height && image.width == truth.width, file.string(), ": ",
                         image.height, " x ", image.width, " pixels, ", truth_file.string(), " has ",
                         truth.height, " x ", truth.width);
+  }
+
+  static NiqeModel read_model(const fs::path& file) {
+    try {
+      return read_niqe_model(file);
+    } catch (const MemoryError&) {
+      throw;
+    } catch (const Error& error) {
+      throw UsageError(error.what());
+    }
   }
 
   // As nlcl-derain writes it: grey images stay grey.
@@ -274,12 +285,14 @@ class Judge {
 
   void add_row(const Image& input, const Image& result, const Image& truth) {
     std::vector<Image>& row = rows_.emplace_back();
-    for (const Image& image : {input, result, truth, error_map(result, truth)})
+    const Image error = truth.pixels.empty() ? Image() : error_map(result, truth);
+    for (const Image& image : {input, result, truth, error})
       if (!image.pixels.empty()) row.push_back(fitted(image, options_.sheet_width));
   }
 
   const Options& options_;
   std::optional<GeneratorPlan> plan_;
+  std::optional<NiqeModel> model_;
   tools::PlanMemory memory_;
   std::vector<std::vector<Image>> rows_;
 };
@@ -289,7 +302,7 @@ class Judge {
 Quality mean_of(const Report& report, bool is_input) {
   std::vector<Quality> values;
   for (const Verdict& image : report.images) values.push_back(is_input ? *image.input : image.result);
-  return mean_quality(values);
+  return mean_quality(values, report.columns);
 }
 
 // The mean of what was gained; as the means, over the images for which that is finite.
@@ -297,18 +310,18 @@ Quality gain_of(const Report& report) {
   std::vector<Quality> values;
   for (const Verdict& image : report.images) {
     Quality& gain = values.emplace_back();
-    for (const QualityInfo& info : quality_table)
+    for (const QualityInfo& info : report.columns)
       gain.*info.value = image.result.*info.value - *image.input.*info.value;
   }
-  return values.size() == 1 ? values.front() : mean_quality(values);
+  return values.size() == 1 ? values.front() : mean_quality(values, report.columns);
 }
 
 void print_row(const std::string& name, std::size_t width, const std::vector<Quality>& values,
-               bool is_gain = false) {
+               const std::vector<QualityInfo>& columns, bool is_gain = false) {
   std::cout << std::left << std::setw(static_cast<int>(width)) << name << std::right << std::fixed
             << (is_gain ? std::showpos : std::noshowpos);
   for (const Quality& quality : values) {
-    for (const QualityInfo& info : quality_table)
+    for (const QualityInfo& info : columns)
       std::cout << std::setw(9) << std::setprecision(info.digits) << quality.*info.value;
     std::cout << (&quality == &values.back() ? "\n" : "   ");
   }
@@ -321,30 +334,30 @@ void print(const Report& report) {
 
   if (has_input)
     std::cout << std::setw(static_cast<int>(width)) << ""
-              << "   result" << std::setw(38) << "input" << '\n';
+              << "   result" << std::setw(static_cast<int>(9 * report.columns.size() + 2)) << "input" << '\n';
   std::cout << std::left << std::setw(static_cast<int>(width)) << "image" << std::right;
   for (int part = 0; part <= has_input; ++part) {
-    for (const QualityInfo& info : quality_table) std::cout << std::setw(9) << info.title;
+    for (const QualityInfo& info : report.columns) std::cout << std::setw(9) << info.title;
     std::cout << (part == has_input ? "\n" : "   ");
   }
   for (const auto& [name, result, input] : report.images) {
-    print_row(name, width, input ? std::vector{result, *input} : std::vector{result});
+    print_row(name, width, input ? std::vector{result, *input} : std::vector{result}, report.columns);
     equal += std::isinf(result.psnr);
   }
   if (report.images.size() > 1) {
     std::vector<Quality> means{mean_of(report, false)};
     if (has_input) means.push_back(mean_of(report, true));
-    print_row("mean", width, means);
+    print_row("mean", width, means, report.columns);
   }
-  if (has_input) print_row("gain", width, {gain_of(report)}, true);
+  if (has_input) print_row("gain", width, {gain_of(report)}, report.columns, true);
   if (equal > 0 && report.images.size() > 1)
     std::cout << equal << " of " << report.images.size()
               << " images equal to the truth, and left out of the mean PSNR\n";
 }
 
-Json json_of(const Quality& quality) {
+Json json_of(const Quality& quality, const std::vector<QualityInfo>& columns) {
   Json values;
-  for (const QualityInfo& info : quality_table)  // JSON knows no infinity
+  for (const QualityInfo& info : columns)  // JSON knows no infinity
     values[info.name] = std::isfinite(quality.*info.value) ? Json(quality.*info.value) : Json(nullptr);
   return values;
 }
@@ -353,15 +366,15 @@ std::string json_text(const Report& report) {
   const bool has_input = report.images.front().input.has_value();
   Json images = Json::array(), failures = Json::array();
   for (const auto& [name, result, input] : report.images) {
-    Json& image = images.emplace_back(Json{{"image", name}, {"result", json_of(result)}});
-    if (input) image["input"] = json_of(*input);
+    Json& image = images.emplace_back(Json{{"image", name}, {"result", json_of(result, report.columns)}});
+    if (input) image["input"] = json_of(*input, report.columns);
   }
   for (const auto& [name, reason] : report.failures)
     failures.push_back({{"image", name}, {"reason", reason}});
-  Json all{{"images", images}, {"mean", {{"result", json_of(mean_of(report, false))}}}};
+  Json all{{"images", images}, {"mean", {{"result", json_of(mean_of(report, false), report.columns)}}}};
   if (has_input) {
-    all["mean"]["input"] = json_of(mean_of(report, true));
-    all["gain"] = json_of(gain_of(report));
+    all["mean"]["input"] = json_of(mean_of(report, true), report.columns);
+    all["gain"] = json_of(gain_of(report), report.columns);
   }
   all["failed"] = failures;
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
@@ -380,10 +393,10 @@ std::string csv_text(const Report& report) {
   std::string csv = "image";
   for (const char* prefix : {"", "input_"})
     if (*prefix == 0 || has_input)
-      for (const QualityInfo& info : quality_table) csv += text(',', prefix, info.name);
+      for (const QualityInfo& info : report.columns) csv += text(',', prefix, info.name);
   csv += '\n';
   const auto add = [&](const Quality& quality) {
-    for (const QualityInfo& info : quality_table) {
+    for (const QualityInfo& info : report.columns) {
       const double value = quality.*info.value;
       csv += ',' + (std::isfinite(value) ? Json(value).dump() : text(value));
     }
@@ -415,7 +428,7 @@ std::string reason_of(const std::exception& error, const Job& job) {
 int judge_all(const std::vector<Job>& jobs, const Options& options, Judge& judge, Report& report) {
   const tools::Progress progress("images", jobs.size(), jobs.size() > 1 && !options.quiet);
   int code = tools::all_done;
-  for (const Failure& failure : report.failures) {
+  for (const tools::Unpaired& failure : report.failures) {
     progress.say("nlcl-eval: " + failure.reason);
     code = tools::some_failed;
   }
@@ -431,9 +444,37 @@ int judge_all(const std::vector<Job>& jobs, const Options& options, Judge& judge
                   }));
 }
 
+// The model of NIQE from good photographs: all that they have of sharp blocks.
+int fit(const Options& options) {
+  require<UsageError>(!options.model.empty(), "--fit-niqe needs --output, the file of the model");
+  const std::vector<fs::path> photographs = tools::images_in(options.photographs);
+  tools::prepare_place(options.model, false);
+  const tools::Progress progress("photographs", photographs.size(), !options.quiet);
+  std::vector<NiqeBlock> blocks;
+  tools::defer_stops();
+  const auto describe = [](const std::exception& error, const fs::path& file) {
+    return tools::message_of(error, file.string());
+  };
+  const int code =
+      tools::for_each_image("nlcl-eval", photographs, progress, describe, [&](const fs::path& file) {
+        std::ranges::copy(sharp_blocks(niqe_blocks(read_image(file))), std::back_inserter(blocks));
+        return true;
+      });
+  if (code != tools::all_done) return code;
+  write_safetensors(options.model,
+                    state_of(fit_niqe(blocks), {{"photographs", std::to_string(photographs.size())},
+                                                {"blocks", std::to_string(blocks.size())},
+                                                {"nlcl", version}}));
+  if (!options.quiet)
+    std::cerr << photographs.size() << " photographs, " << blocks.size() << " sharp blocks\n";
+  return code;
+}
+
 int evaluate(const Options& options) {
   options.compute.apply();
+  if (!options.photographs.empty()) return fit(options);
   Report report;
+  report.columns = columns_of(options);
   const std::vector<Job> jobs = jobs_of(options, report.failures);
   check_outputs(options, jobs);
   Judge judge(options);
@@ -457,10 +498,9 @@ int main(int argc, char** argv) {
   auto* result = app.add_option("-r,--result", whole.result, "images to judge")
                      ->check(tools::check_exists)
                      ->option_text("RESULT");
-  app.add_option("-t,--truth", whole.truth, "what they should be")
-      ->required()
-      ->check(tools::check_exists)
-      ->option_text("TRUTH");
+  auto* truth = app.add_option("-t,--truth", whole.truth, "what they should be")
+                    ->check(tools::check_exists)
+                    ->option_text("TRUTH");
   auto* input = app.add_option("-i,--input", whole.input, "rainy images, to judge them too")
                     ->check(tools::check_exists);
   input->option_text("IN");
@@ -468,6 +508,18 @@ int main(int argc, char** argv) {
                  "derain the input with this generator, .safetensors or .pth")
       ->excludes(result)
       ->needs(input)
+      ->option_text("FILE");
+  app.add_option("--niqe", options.niqe, "judge by NIQE too, or instead, with the model in this file")
+      ->option_text("FILE");
+  auto* photographs = app.add_option("--fit-niqe", options.photographs,
+                                     "fit a model of NIQE on a folder of good photographs");
+  photographs->check(CLI::ExistingDirectory)
+      ->excludes(result)
+      ->excludes(truth)
+      ->excludes(input)
+      ->option_text("DIR");
+  app.add_option("-o,--output", options.model, "where to write it, .safetensors")
+      ->needs(photographs)
       ->option_text("FILE");
 
   app.add_option("--csv", options.csv, "write the numbers there, a line for each image and the mean")

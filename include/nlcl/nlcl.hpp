@@ -1,9 +1,14 @@
 // Everything.
 #pragma once
 
+#include "nlcl/analysis/axis.hpp"
 #include "nlcl/analysis/compactness.hpp"
+#include "nlcl/analysis/gaussian.hpp"
 #include "nlcl/analysis/intrinsic_dimension.hpp"
+#include "nlcl/analysis/matches_picture.hpp"
 #include "nlcl/analysis/metrics.hpp"
+#include "nlcl/analysis/niqe.hpp"
+#include "nlcl/analysis/patch_dimension.hpp"
 #include "nlcl/autograd/gradcheck.hpp"
 #include "nlcl/autograd/tape.hpp"
 #include "nlcl/core/channel_statistics.hpp"

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "nlcl/analysis/metrics.hpp"
+#include "nlcl/analysis/niqe.hpp"
 #include "nlcl/io/checkpoint.hpp"
 #include "nlcl/io/image.hpp"
 #include "nlcl/io/module_state.hpp"
@@ -335,6 +336,125 @@ TEST_CASE("nlcl-eval: the sheet", "[tools]") {
   }
 }
 
+TEST_CASE("nlcl-eval: NIQE", "[tools]") {
+  const Court court;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    // Noise with edges in it: no photograph, but it has all features.
+    Image image = random_image(100, 200, 3, seed);
+    for (std::size_t i = 0; i < image.pixels.size(); ++i)
+      image.pixels[i] = static_cast<std::uint8_t>(image.pixels[i] / 2 + (i / 60 % 2 == 0 ? 0 : 90));
+    court.write(text("good/", seed, ".png"), image);
+    court.write(text("input/rain-", seed, ".png"), mixed(image, 50));
+  }
+  const Run fitted = court("nlcl-eval --fit-niqe good -o model");
+  CHECK(fitted.code == 0);
+  CHECK(fitted.out == "");
+  CHECK_THAT(fitted.err, Contains("3 photographs, ") && Contains(" sharp blocks"));
+  const NiqeModel model = read_niqe_model(court / "model");
+  const auto expected = [&](const std::string& name) { return niqe(court.image(name), model); };
+
+  SECTION("without a truth") {
+    const Run run = court("nlcl-eval -r good -i input --niqe model --json a.json --csv a.csv --sheet a.png");
+    INFO(run.err);
+    CHECK(run.code == 0);
+    CHECK_THAT(squeezed(run.out), Catch::StartsWith("result input\nimage NIQE NIQE\n1 ") &&
+                                      Contains("\nmean ") && Contains("\ngain -"));
+    const Json json = court.json("a.json");
+    REQUIRE(json["images"].size() == 3);
+    CHECK(json["images"][1]["result"].size() == 1);
+    CHECK(json["images"][1]["result"]["niqe"].get<double>() == Approx(expected("good/2.png")).epsilon(1e-6));
+    CHECK(json["images"][1]["input"]["niqe"].get<double>() ==
+          Approx(expected("input/rain-2.png")).epsilon(1e-6));
+    CHECK(court.csv("a.csv")[0] == std::vector<std::string>{"image", "niqe", "input_niqe"});
+    CHECK(court.image("a.png").width == 4 + 2 * 204);  // input and result, and no error
+  }
+  SECTION("beside a truth") {
+    const Run run = court("nlcl-eval -r input/rain-1.png -t good/1.png --niqe model --json a.json");
+    CHECK(run.code == 0);
+    CHECK_THAT(squeezed(run.out), Catch::StartsWith("image PSNR SSIM PSNR Y SSIM Y NIQE\nrain-1 "));
+    const Json values = court.json("a.json")["images"][0]["result"];
+    CHECK(values["psnr"].get<double>() ==
+          near(psnr(court.image("input/rain-1.png"), court.image("good/1.png"))));
+    CHECK(values["niqe"].get<double>() == Approx(expected("input/rain-1.png")).epsilon(1e-6));
+  }
+  SECTION("an image that is too small, or of another size") {
+    court.write("good/2.png", random_image(95, 200, 3));
+    const Run run = court("nlcl-eval -r good --niqe model");
+    CHECK(run.code == 1);
+    CHECK(run.err == "nlcl-eval: good/2.png: niqe: 95 x 200 pixels, expected at least 96 x 96\n");
+    CHECK_THAT(court("nlcl-eval -r good -i input --niqe model").err,
+               Contains("good/2.png: 95 x 200 pixels, input/rain-2.png has 100 x 200"));
+  }
+}
+
+TEST_CASE("nlcl-eval: names of one scene", "[tools]") {
+  const Court court;
+  const auto write = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names) court.write(name, random_image(12, 12, 3, 1));
+  };
+  const auto names = [&](const std::string& command) {
+    const Run run = court(command + " --json a.json");
+    std::vector<std::string> found;
+    const Json json = court.json("a.json");
+    for (const Json& image : json["images"]) found.push_back(image["image"]);
+    return std::pair(found, run.err);
+  };
+  using Found = std::pair<std::vector<std::string>, std::string>;
+
+  SECTION("of one scene") {
+    write({"result/rain-001.png", "result/002_derained.png", "result/City3.rainy.png", "result/x.png"});
+    write({"truth/norain-001.png", "truth/002_GT.png", "truth/city3.png", "truth/x.png"});
+    CHECK(names("nlcl-eval -r result -t truth") ==
+          Found{{"002_derained", "City3.rainy", "rain-001", "x"}, ""});
+  }
+  SECTION("the same name comes first") {
+    write({"result/1.png", "result/rain-1.png", "truth/1.png", "truth/norain-1.png"});
+    CHECK(names("nlcl-eval -r result -t truth") == Found{{"1", "rain-1"}, ""});
+  }
+  SECTION("three folders") {
+    write({"result/1.png", "truth/norain-1.png", "input/rain-1.png"});
+    CHECK(names("nlcl-eval -r result -t truth -i input") == Found{{"1"}, ""});
+  }
+  SECTION("not if it could be another") {
+    write({"result/1.png", "result/2.png", "truth/rain-1.png", "truth/norain-1.png", "truth/2.png"});
+    CHECK(
+        names("nlcl-eval -r result -t truth") ==
+        Found{{"2"},
+              "nlcl-eval: result/1.png: truth/norain-1.png and truth/rain-1.png could both belong to it\n"});
+  }
+  SECTION("two of a scene that is nowhere else") {
+    write({"result/1.png", "truth/1.png", "truth/norain-7.png", "truth/rain-7.png"});
+    CHECK(names("nlcl-eval -r result -t truth") ==
+          Found{{"1"},
+                "nlcl-eval: truth/norain-7.png: no image of this name in result\n"
+                "nlcl-eval: truth/rain-7.png: no image of this name in result\n"});
+  }
+  SECTION("another number is another scene, and so are names of such words alone") {
+    write({"result/rain-1.png", "result/rain.png", "result/same.png"});
+    write({"truth/norain-11.png", "truth/norain.png", "truth/same.png"});
+    const auto [found, err] = names("nlcl-eval -r result -t truth");
+    CHECK(found == std::vector<std::string>{"same"});
+    CHECK(std::ranges::count(err, '\n') == 4);
+  }
+}
+
+TEST_CASE("nlcl-eval: the sets of rainy images and their truth", "[tools]") {
+  const fs::path data = fs::path(NLCL_SHARED_DIR) / "data";
+  if (!fs::exists(data)) {
+    WARN("skipped: " << data.string() << " is not here");
+    return;
+  }
+  const Court court;
+  for (const auto& [set, count] : {std::pair("rain100l", 34), {"rain12", 12}, {"raincityscapes", 14}}) {
+    const fs::path folder = data / set / "validation";
+    const Run run = court(text("nlcl-eval -r '", (folder / "rainy").string(), "' -t '",
+                               (folder / "clean").string(), "' --json a.json --quiet"));
+    CHECK(run.code == 0);
+    CHECK(run.err == "");
+    CHECK(court.json("a.json")["images"].size() == static_cast<std::size_t>(count));
+  }
+}
+
 TEST_CASE("nlcl-eval: an interrupt ends with what is known", "[tools]") {
   const Court court;
   for (const char* name : {"a", "b", "c"}) {
@@ -372,7 +492,17 @@ TEST_CASE("nlcl-eval: mistakes", "[tools]") {
   check_mistakes(
       court,
       {
-          {"nlcl-eval", 2, "--truth is required"},
+          {"nlcl-eval", 2, "nothing to judge: expected --result, or --input and --weights"},
+          {"nlcl-eval -r a.png", 2, "nothing to judge by: expected --truth, or --niqe"},
+          {"nlcl-eval -r a.png --niqe text", 2, "text: safetensors"},
+          {"nlcl-eval -r a.png --niqe none", 2, "cannot read none: No such file"},
+          {"nlcl-eval --fit-niqe folder", 2, "--fit-niqe needs --output, the file of the model"},
+          {"nlcl-eval --fit-niqe none -o model", 2, "--fit-niqe: Directory does not exist: none"},
+          {"nlcl-eval --fit-niqe folder -o none/model", 2, "cannot write to the folder none"},
+          {"nlcl-eval --fit-niqe folder -o model", 1,
+           "folder/a.png: niqe: 12 x 13 pixels, expected at least 96 x 96"},
+          {"nlcl-eval --fit-niqe folder -r a.png", 2, "--result excludes --fit-niqe"},
+          {a + "-o model", 2, "--output requires --fit-niqe"},
           {"nlcl-eval -t a.png", 2, "nothing to judge: expected --result, or --input and --weights"},
           {"nlcl-eval -t a.png -i a.png", 2, "nothing to judge"},
           {"nlcl-eval -t a.png -w text", 2, "--weights requires --input"},

@@ -210,24 +210,6 @@ TEST_CASE("samples: three pictures of a step") {
   }
 }
 
-TEST_CASE("samples: the query is a box, the matches are boxes or dots") {
-  const Image black{256, 256, 3, std::vector<std::uint8_t>(256 * 256 * 3)};
-  std::vector<PatchCenter> matches{{0, 128, 128}};
-  for (Index i = 1; i < 16; ++i) matches.push_back({0, 115, 110 + 2 * i});
-  const Image picture = detail::matches_picture(black, {0, 128, 128}, matches);
-  // On the right 64 x 64 pixels from (96, 96), eight times as large: the query at 24 to 40, the dots 19 from its top.
-  const auto at = [&](Index row, Index column) { return pixel(picture, 8 * row + 4, 512 + 8 * column + 4); };
-  CHECK(pixel(picture, 8 * 24 + 1, 512 + 8 * 32) == std::array{255, 149, 0});
-  CHECK(at(32, 32) == std::array{0, 0, 0});
-  CHECK(at(19, 16)[2] > at(19, 44)[2]);  // weaker the further
-  CHECK(at(19, 44)[2] > 40);
-  CHECK(at(19, 46) == std::array{0, 0, 0});
-  CHECK(pixel(picture, 8 * 11 + 1, 512 + 8 * 8 + 1)[2] > 200);  // a box round the nearest
-  CHECK(pixel(picture, 8 * 11 + 1, 512 + 8 * 52 - 1)[2] == 0);  // none round the furthest
-  CHECK(pixel(picture, 2 * 120, 2 * 128) ==
-        std::array{255, 149, 0});  // on the left the whole layer, twice as large
-}
-
 TEST_CASE("samples: images of any size, near any border") {
   const TemporaryFolder folder;
   const RunDirectory run(folder / "run");
@@ -261,35 +243,12 @@ TEST_CASE("samples: a rain layer is black without rain and white from 64 levels 
 
 TEST_CASE("report: numbers as one reads them") {
   using namespace detail;
-  CHECK(short_number(0) == "0");
-  CHECK(short_number(17.5432) == "17.5");
-  CHECK(short_number(-0.00298) == "-0.00298");
-  CHECK(short_number(0.00015) == "1.5e-4");
-  CHECK(short_number(12345) == "12345");
-  CHECK(short_number(3e7) == "3e7");
   CHECK(grouped(999) == "999");
   CHECK(grouped(1000) == "1,000");
   CHECK(grouped(1234567) == "1,234,567");
   CHECK(duration(59.6) == "60 s");
   CHECK(duration(3000) == "50 min");
   CHECK(duration(38600) == "10 h 43 min");
-}
-
-TEST_CASE("report: marks of an axis are round, few, and tell each other apart") {
-  using detail::Axis;
-  CHECK(Axis::from_zero(20000).marks() == std::vector<double>{0, 5000, 10000, 15000, 20000});
-  CHECK(std::signbit(Axis::around(0, 1).marks().front()) == false);
-  for (const auto& [low, high] : std::vector<std::pair<double, double>>{
-           {0, 1}, {-3, 0.2}, {17.5, 17.6}, {1e-7, 3e-7}, {5, 5}, {0, 0}, {-2, -2}, {1e6, 1e6 + 1}}) {
-    CAPTURE(low, high);
-    const Axis axis = Axis::around(low, high);
-    CHECK(axis.low <= low);
-    CHECK(axis.high >= high);
-    const std::vector<double> marks = axis.marks();
-    CHECK(marks.size() >= 3);
-    CHECK(marks.size() <= 7);
-    for (std::size_t i = 1; i < marks.size(); ++i) CHECK(axis.label(marks[i]) != axis.label(marks[i - 1]));
-  }
 }
 
 TEST_CASE("report: the smoothed line starts where the curve does and keeps a straight one") {

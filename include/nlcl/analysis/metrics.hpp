@@ -33,8 +33,10 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <vector>
 
+#include "nlcl/analysis/gaussian.hpp"
 #include "nlcl/core/error.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/core/reduce.hpp"
@@ -87,20 +89,6 @@ inline double decibels(double squared_error) {
   return 10 * std::log10(largest_level * largest_level / squared_error);  // infinity for an error of 0
 }
 
-// The window is the product of this row and the same column.
-inline std::array<double, ssim_window> ssim_weights() {
-  constexpr Index middle = ssim_window / 2;
-  constexpr double deviation = 1.5;
-  std::array<double, ssim_window> weights{};
-  for (Index k = 0; k < ssim_window; ++k) {
-    const double distance = static_cast<double>(k - middle) / deviation;
-    weights[static_cast<std::size_t>(k)] = std::exp(-distance * distance / 2);
-  }
-  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
-  for (double& weight : weights) weight /= sum;
-  return weights;
-}
-
 // The sums of a window over a, b, a a, b b and a b.
 using WindowSums = std::array<double, 5>;
 
@@ -116,7 +104,7 @@ inline double ssim_at(const WindowSums& sums) {
 // down the columns first, then along the row. The rows are added in order.
 inline double ssim_of_planes(const std::vector<double>& image, const std::vector<double>& truth, Index height,
                              Index width) {
-  const std::array<double, ssim_window> weights = ssim_weights();
+  const std::vector<double> weights = gaussian_window(ssim_window, 1.5);
   const Index rows = height - ssim_window + 1, columns = width - ssim_window + 1;
   std::vector<double> sums(static_cast<std::size_t>(rows));
   parallel_for(rows, [&](Index row) {
@@ -197,9 +185,9 @@ inline double ssim_y(const Image& image, const Image& truth) {
   return detail::ssim_of_planes(detail::y_of(image), detail::y_of(truth), image.height, image.width);
 }
 
-// All four.
+// All four, and what niqe.hpp says of the image alone.
 struct Quality {
-  double psnr = 0, ssim = 0, psnr_y = 0, ssim_y = 0;
+  double psnr = 0, ssim = 0, psnr_y = 0, ssim_y = 0, niqe = 0;
 };
 
 struct QualityInfo {
@@ -214,16 +202,19 @@ inline constexpr std::array<QualityInfo, 4> quality_table{{{"psnr", "PSNR", &Qua
                                                            {"psnr_y", "PSNR Y", &Quality::psnr_y, 2},
                                                            {"ssim_y", "SSIM Y", &Quality::ssim_y, 4}}};
 
-// Throws as ssim.
+inline constexpr QualityInfo niqe_info{"niqe", "NIQE", &Quality::niqe, 3};
+
+// What needs a truth: all but NIQE. Throws as ssim.
 inline Quality quality(const Image& image, const Image& truth) {
   return {psnr(image, truth), ssim(image, truth), psnr_y(image, truth), ssim_y(image, truth)};
 }
 
 // Of each value the mean over the images for which it is finite: one image that is equal to its truth would make
 // the mean PSNR of any number of images infinite, and hide the others. Infinity if it is finite for none.
-inline Quality mean_quality(const std::vector<Quality>& images) {
+inline Quality mean_quality(const std::vector<Quality>& images,
+                            std::span<const QualityInfo> measured = quality_table) {
   Quality mean;
-  for (const QualityInfo& info : quality_table) {
+  for (const QualityInfo& info : measured) {
     double sum = 0;
     Index count = 0;
     for (const Quality& image : images)

@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <iomanip>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -27,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+#include "nlcl/analysis/axis.hpp"
+#include "nlcl/analysis/matches_picture.hpp"
 #include "nlcl/io/file.hpp"
 #include "nlcl/io/image.hpp"
 #include "nlcl/model/objective.hpp"
@@ -46,113 +47,7 @@ inline std::filesystem::path sample_path(const RunDirectory& run, std::uint64_t 
   return run.path() / "samples" / name;
 }
 
-// RGB images of one height, from left to right.
-inline Image side_by_side(const std::vector<Image>& images) {
-  Image row{images.front().height, 0, 3, {}};
-  for (const Image& image : images) row.width += image.width;
-  for (Index y = 0; y < row.height; ++y)
-    for (const Image& image : images) {
-      const auto line = image.pixels.begin() + y * image.width * 3;
-      row.pixels.insert(row.pixels.end(), line, line + image.width * 3);
-    }
-  return row;
-}
-
-struct Rectangle {
-  Index top = 0, left = 0, height = 0, width = 0;
-};
-
-// A part of an RGB image on `height` x `width` pixels. Pixels stay squares, so that one can count them.
-inline Image magnified(const Image& image, const Rectangle& part, Index height, Index width) {
-  Image result{height, width, 3, {}};
-  result.pixels.reserve(static_cast<std::size_t>(height * width * 3));
-  for (Index y = 0; y < height; ++y)
-    for (Index x = 0; x < width; ++x) {
-      const Index row = part.top + y * part.height / height, column = part.left + x * part.width / width;
-      const auto pixel = image.pixels.begin() + (row * image.width + column) * 3;
-      result.pixels.insert(result.pixels.end(), pixel, pixel + 3);
-    }
-  return result;
-}
-
-using Colour = std::array<std::uint8_t, 3>;
-
-// Paints over what is there; parts outside of the image are left out.
-inline void fill(Image& image, const Rectangle& area, const Colour& colour, double opacity) {
-  for (Index y = std::max<Index>(area.top, 0); y < std::min(area.top + area.height, image.height); ++y)
-    for (Index x = std::max<Index>(area.left, 0); x < std::min(area.left + area.width, image.width); ++x)
-      for (Index c = 0; c < 3; ++c) {
-        std::uint8_t& value = image.pixels[static_cast<std::size_t>((y * image.width + x) * 3 + c)];
-        value = static_cast<std::uint8_t>(
-            std::lrint(value + opacity * (colour[static_cast<std::size_t>(c)] - value)));
-      }
-}
-
-// The lines lie inside of the box.
-inline void outline(Image& image, const Rectangle& box, Index line, const Colour& colour,
-                    double opacity = 1) {
-  const auto& [top, left, height, width] = box;
-  fill(image, {top, left, line, width}, colour, opacity);
-  fill(image, {top + height - line, left, line, width}, colour, opacity);
-  fill(image, {top + line, left, height - 2 * line, line}, colour, opacity);
-  fill(image, {top + line, left + width - line, height - 2 * line, line}, colour, opacity);
-}
-
-// On the left the layer, with the search window in white; on the right that window, magnified: the query in
-// orange, its matches in blue, stronger the nearer they are. The first few are boxes and the others only
-// centres, since boxes round all of them would hide what they enclose.
-inline Image matches_picture(const Image& layer, const PatchCenter& query,
-                             const std::vector<PatchCenter>& matches) {
-  constexpr Colour white{255, 255, 255}, orange{255, 149, 0}, blue{64, 196, 255};
-  constexpr PatchSearchOptions search;
-  constexpr std::size_t boxes = 8;
-
-  const Index zoom = std::max<Index>(1, 512 / layer.height), size = zoom * layer.height;
-  const Index side = std::min({search.window + search.patch + 8, layer.height, layer.width});
-  const Rectangle window{std::clamp<Index>(query.row - side / 2, 0, layer.height - side),
-                         std::clamp<Index>(query.column - side / 2, 0, layer.width - side), side, side};
-  const auto in_layer = [&](const Rectangle& r) {
-    return Rectangle{r.top * zoom, r.left * zoom, r.height * zoom, r.width * zoom};
-  };
-  const auto in_window = [&](const Rectangle& r) {
-    return Rectangle{(r.top - window.top) * size / side, (r.left - window.left) * size / side,
-                     r.height * size / side, r.width * size / side};
-  };
-  const auto patch = [&](const PatchCenter& center) {
-    return Rectangle{center.row - search.patch / 2, center.column - search.patch / 2, search.patch,
-                     search.patch};
-  };
-
-  Image whole = magnified(layer, {0, 0, layer.height, layer.width}, size, layer.width * zoom);
-  outline(whole, in_layer(window), 2, white);
-  outline(whole, in_layer(patch(query)), 2, orange);
-
-  Image detail = magnified(layer, window, size, size);
-  for (std::size_t rank = matches.size(); rank-- > 0;) {  // the nearest on top
-    if (matches[rank] == query) continue;
-    const double strength = 1 - 0.8 * static_cast<double>(rank) / static_cast<double>(matches.size());
-    if (rank <= boxes) outline(detail, in_window(patch(matches[rank])), 2, blue, strength);
-    fill(detail, in_window({matches[rank].row, matches[rank].column, 1, 1}), blue, strength);
-  }
-  outline(detail, in_window(patch(query)), 4, orange);
-  outline(detail, {0, 0, size, size}, 2, white);
-  return side_by_side({whole, detail});
-}
-
 // ---- Numbers and text -------------------------------------------------------------------------------------
-
-// Text as HTML, and as the value of an attribute.
-inline std::string escaped(std::string_view plain) {
-  static constexpr std::string_view special = "&<>\"'";
-  static constexpr std::array entities{"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
-  std::string html;
-  for (const char c : plain)
-    if (const auto at = special.find(c); at != special.npos)
-      html += entities[at];
-    else
-      html += c;
-  return html;
-}
 
 inline std::string base64(ByteSpan bytes) {
   static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -166,13 +61,6 @@ inline std::string base64(ByteSpan bytes) {
     for (std::size_t i = 0; i < 4; ++i) code += i <= count ? digits[group >> (18 - 6 * i) & 63] : '=';
   }
   return code;
-}
-
-// With that many significant digits at least; 0.00015 is 1.5e-4.
-inline std::string short_number(double value, int digits = 3) {
-  const int power = value == 0 ? 0 : static_cast<int>(std::floor(std::log10(std::abs(value)) + 1e-9));
-  if (power >= -3 && power < 6) return text(std::setprecision(std::max(digits, power + 1)), value);
-  return text(std::setprecision(digits), value / std::pow(10, power), 'e', power);
 }
 
 // 12345 as 12,345.
@@ -273,44 +161,6 @@ inline double quantile(std::vector<double> values, double share) {
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }
-
-// Marks of an axis at round numbers, four or so.
-struct Axis {
-  double low = 0, high = 1, spacing = 1;
-
-  // Reaches to the marks around the range.
-  static Axis around(double low, double high) {
-    if (high - low < 1e-9 * std::max(std::abs(low), std::abs(high)) || high == low) {
-      const double margin = low == 0 ? 1 : std::abs(low) / 2;
-      low -= margin, high += margin;
-    }
-    const double spacing = round_spacing(high - low);
-    return {std::floor(low / spacing + 1e-9) * spacing, std::ceil(high / spacing - 1e-9) * spacing, spacing};
-  }
-  static Axis from_zero(double high) { return {0, high, round_spacing(high)}; }
-
-  std::vector<double> marks() const {
-    std::vector<double> result;
-    for (double k = std::ceil(low / spacing - 1e-9); k * spacing <= high + 1e-9 * spacing; ++k)
-      result.push_back(k * spacing + 0.0);  // never -0
-    return result;
-  }
-
-  // As many digits as tell a mark from the next.
-  std::string label(double mark) const {
-    const double larger = std::max(std::abs(mark), spacing);
-    return short_number(
-        mark, 1 + static_cast<int>(std::floor(std::log10(larger)) - std::floor(std::log10(spacing))));
-  }
-
- private:
-  static double round_spacing(double range) {
-    const double power = std::pow(10, std::floor(std::log10(range / 4)));
-    for (const double factor : {1, 2, 5})
-      if (range / (factor * power) <= 5) return factor * power;
-    return 10 * power;
-  }
-};
 
 // A curve as SVG: every value faint, `line` over them, a dot at its end. Of many values in one place the band
 // between their extremes is drawn. Outliers do not stretch the axis, they leave the picture.
@@ -638,12 +488,12 @@ inline void write_samples(const RunDirectory& run, std::uint64_t step, const Ten
   const auto matches = [&](const char* what, const Tensor<float>& layer, const Image& image,
                            const PatchCenter& query, Index count) {
     write_image(detail::sample_path(run, step, what),
-                detail::matches_picture(image, query, nearest_patches(layer, {query}, {.count = count})));
+                matches_picture(image, query, nearest_patches(layer, {query}, {.count = count})));
   };
   matches("back-matches", back, back_image, queries.back.front(), options.back_patches);
   matches("rain-matches", rain, rain_image, queries.rain.front(), options.rain_patches);
   write_image(detail::sample_path(run, step, "layers"),
-              detail::side_by_side({to_image(rainy), back_image, rain_image}));
+              side_by_side({to_image(rainy), back_image, rain_image}));
 }
 
 // Writes RUN/report.html, complete or not at all. What is missing in the run is left out, or said to be
