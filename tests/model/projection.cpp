@@ -13,7 +13,7 @@ using namespace nlcl::test;
 
 namespace {
 
-const std::vector<PatchCenter> some_centers{{0, 0, 0}, {1, 11, 14}, {0, 5, 7}, {1, 5, 7}, {1, 3, 2}};
+const auto some_centers = patch_centers({{0, 0, 0}, {1, 11, 14}, {0, 5, 7}, {1, 5, 7}, {1, 3, 2}});
 
 template <class T>
 std::vector<Tensor<T>> some_features(Random& random) {

@@ -66,12 +66,11 @@ inline Tensor<float> without_local_mean(const Tensor<float>& x, Index radius) {
 }
 
 // The patches at the centres, one a row: [M, patch * patch * C].
-inline Tensor<float> patch_vectors(const Tensor<float>& x, const std::vector<PatchCenter>& centers,
-                                   Index patch) {
+inline Tensor<float> patch_vectors(const Tensor<float>& x, const Tensor<PatchCenter>& centers, Index patch) {
   const Index row = patch * x.shape()[3], stride = x.shape()[2] * x.shape()[3];
-  Tensor<float> vectors({static_cast<Index>(centers.size()), patch * row});
+  Tensor<float> vectors({centers.size(), patch * row});
   float* to = vectors.mutable_data();
-  for (const PatchCenter& center : centers)
+  for (const PatchCenter& center : centers.values())
     for (Index i = 0; i < patch; ++i)
       to = std::copy_n(x.data() + patch_offset(x.shape(), center, patch) + i * stride, row, to);
   return vectors;
@@ -98,7 +97,7 @@ inline Compactness measure_compactness(const ImageFolder& rainy, const ImageFold
         return 16 + static_cast<Index>(random.below(static_cast<std::uint32_t>(size - 31)));
       };
       const Index row = draw(x.shape()[1]);
-      const auto centers = nearest_patches(x, {{0, row, draw(x.shape()[2])}}, search);
+      const auto centers = nearest_patches(x, patch_centers({{0, row, draw(x.shape()[2])}}), search);
       try {
         inverse +=
             inverse_dimension(neighbor_distances(detail::patch_vectors(x, centers, search.patch), neighbors));

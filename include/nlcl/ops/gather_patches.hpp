@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <vector>
 
 #include "nlcl/autograd/tape.hpp"
 #include "nlcl/core/tensor.hpp"
@@ -17,47 +16,57 @@
 
 namespace nlcl {
 
+namespace detail {
+
+// The first number of the vector of x [N,h,w,C] under a centre of an image [height,width].
+inline Index vector_offset(const MapSize& x, const PatchCenter& c, Index height, Index width) {
+  return ((c.image * x.height + c.row * x.height / height) * x.width + c.column * x.width / width) *
+         x.channels;
+}
+
+}  // namespace detail
+
 template <class T>
 struct GatherPatches {
   static constexpr std::string_view name = "gather_patches";
-  std::vector<PatchCenter> centers;
-  Index height, width;  // of the image that the centres belong to
+  Saved<PatchCenter> centers;  // [M]
+  Index height, width;         // of the image that the centres belong to
   Shape x;
 
   Tensor<T> forward(const Tensor<T>& input) {
     x = input.shape();
     require<ShapeError>(x.rank() == 4 && x.size() > 0, "gather_patches: x expects [N,H,W,C], is ", x);
-    for (const PatchCenter& c : centers)
+    const Tensor<PatchCenter>& at = centers.get();
+    require<ShapeError>(at.shape().rank() == 1, "gather_patches: centres expect [M], are ", at.shape());
+    for (const PatchCenter& c : at.values())
       require<ShapeError>(
           c.image >= 0 && c.image < x[0] && c.row >= 0 && c.row < height && c.column >= 0 && c.column < width,
           "gather_patches: centre (", c.row, ", ", c.column, ") of image ", c.image, " is outside of ", x[0],
           " images of ", height, " x ", width);
-    Tensor<T> y({static_cast<Index>(centers.size()), x[3]});
+    const detail::MapSize size = x;
+    Tensor<T> y({at.size(), size.channels});
     T* to = y.mutable_data();
-    for (const PatchCenter& center : centers) to = std::copy_n(input.data() + offset(center), x[3], to);
+    for (const PatchCenter& center : at.values())
+      to = std::copy_n(input.data() + detail::vector_offset(size, center, height, width), size.channels, to);
     return y;
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
+    const detail::MapSize size = x;
     Tensor<T> dx = Tensor<T>::zeros(x);
+    T* const to = dx.mutable_data();
     const T* from = dy.data();
-    for (const PatchCenter& center : centers) {
-      T* const to = dx.mutable_data() + offset(center);
-      for (Index c = 0; c < x[3]; ++c) to[c] += *from++;
+    for (const PatchCenter& center : centers.get().values()) {
+      const Index first = detail::vector_offset(size, center, height, width);
+      for (Index c = first; c < first + size.channels; ++c) to[c] += *from++;
     }
     return {dx};
   }
-
- private:
-  Index offset(const PatchCenter& c) const {
-    return ((c.image * x[1] + c.row * x[1] / height) * x[2] + c.column * x[2] / width) * x[3];
-  }
 };
 
-// x [N,h,w,C], M centres in images [height,width] -> y [M,C]. Throws ShapeError for a centre outside.
+// x [N,h,w,C], centres [M] in images [height,width] -> y [M,C]. Throws ShapeError for a centre outside.
 template <class T>
-Tensor<T> gather_patches(const Tensor<T>& x, const std::vector<PatchCenter>& centers, Index height,
-                         Index width) {
+Tensor<T> gather_patches(const Tensor<T>& x, const Tensor<PatchCenter>& centers, Index height, Index width) {
   return apply(GatherPatches<T>{centers, height, width, {}}, x);
 }
 

@@ -21,8 +21,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -38,6 +40,14 @@ struct PatchCenter {
   friend bool operator==(const PatchCenter&, const PatchCenter&) = default;
 };
 
+// Centres [M] on the host.
+inline Tensor<PatchCenter> patch_centers(std::span<const PatchCenter> centers) {
+  return Tensor<PatchCenter>({static_cast<Index>(centers.size())}, centers);
+}
+inline Tensor<PatchCenter> patch_centers(std::initializer_list<PatchCenter> centers) {
+  return patch_centers(std::span(centers.begin(), centers.size()));
+}
+
 struct PatchSearchOptions {
   Index count = 256;  // K, the matches of each query
   Index patch = 16;   // side of a patch in pixels, even
@@ -47,34 +57,63 @@ struct PatchSearchOptions {
 // The matches of several queries: K for each, one query after the other, nearest first.
 template <class T>
 struct PatchMatches {
-  std::vector<PatchCenter> centers;  // [Q * K]
-  Tensor<T> distances;               // [Q,K]
+  Tensor<PatchCenter> centers;  // [Q * K]
+  Tensor<T> distances;          // [Q,K]
 };
 
 namespace detail {
 
-// The rows (or columns) of candidate centres round `center`, in an image of `size`: begin and end.
-inline std::array<Index, 2> candidate_range(Index center, Index size, const PatchSearchOptions& o) {
+// The sizes of x [N,H,W,C].
+struct MapSize {
+  Index images, height, width, channels;
+  MapSize(const Shape& x) : images(x[0]), height(x[1]), width(x[2]), channels(x[3]) {}  // NOLINT: a view
+};
+
+struct IndexRange {
+  Index begin, end;
+  constexpr Index size() const { return end - begin; }
+};
+
+// The rows (or columns) of candidate centres round `center`, in an image of `size`.
+constexpr IndexRange candidate_range(Index center, Index size, const PatchSearchOptions& o) {
   const Index radius = o.window / 2, half = o.patch / 2;
   return {center - radius - half < 0 ? half : center - radius,
           center + radius + half > size ? size - half : center + radius};
 }
 
+// The candidates of a query, row by row.
+struct Candidates {
+  Index image;
+  IndexRange rows, columns;
+
+  Candidates(const MapSize& x, const PatchCenter& query, const PatchSearchOptions& o)
+      : image(query.image),
+        rows(candidate_range(query.row, x.height, o)),
+        columns(candidate_range(query.column, x.width, o)) {}
+  Index count() const { return rows.size() * columns.size(); }
+  PatchCenter operator[](Index i) const {
+    return {image, rows.begin + i / columns.size(), columns.begin + i % columns.size()};
+  }
+  Index find(const PatchCenter& center) const {
+    return (center.row - rows.begin) * columns.size() + center.column - columns.begin;
+  }
+};
+
 // Throws ShapeError unless every query has a full patch and enough candidates.
-inline void check_patch_search(const Shape& x, const std::vector<PatchCenter>& queries,
+inline void check_patch_search(const Shape& x, const Tensor<PatchCenter>& queries,
                                const PatchSearchOptions& o) {
   require<ShapeError>(x.rank() == 4 && x.size() > 0, "patch_search: x expects [N,H,W,C], is ", x);
+  require<ShapeError>(queries.shape().rank() == 1, "patch_search: queries expect [Q], are ", queries.shape());
   require<ShapeError>(o.patch >= 2 && o.patch % 2 == 0 && o.window >= 2 && o.window % 2 == 0 && o.count >= 1,
                       "patch_search: patch ", o.patch, ", window ", o.window, ", count ", o.count,
                       ", expected even sides and at least one match");
   const Index half = o.patch / 2;
-  for (const PatchCenter& q : queries) {
+  for (const PatchCenter& q : queries.values()) {
     require<ShapeError>(q.image >= 0 && q.image < x[0] && q.row >= half && q.row < x[1] - half &&
                             q.column >= half && q.column < x[2] - half,
                         "patch_search: query (", q.row, ", ", q.column, ") of image ", q.image,
                         " is closer than half a patch to the border of x ", x);
-    const auto rows = candidate_range(q.row, x[1], o), columns = candidate_range(q.column, x[2], o);
-    const Index candidates = (rows[1] - rows[0]) * (columns[1] - columns[0]);
+    const Index candidates = Candidates(x, q, o).count();
     require<ShapeError>(o.count <= candidates, "patch_search: ", o.count, " matches wanted, query (", q.row,
                         ", ", q.column, ") has ", candidates, " candidates in x ", x);
   }
@@ -82,8 +121,9 @@ inline void check_patch_search(const Shape& x, const std::vector<PatchCenter>& q
 
 // The first number of the patch at `center`; its rows are width * C apart, and each is patch * C contiguous
 // numbers.
-inline Index patch_offset(const Shape& x, const PatchCenter& center, Index patch) {
-  return ((center.image * x[1] + center.row - patch / 2) * x[2] + center.column - patch / 2) * x[3];
+inline Index patch_offset(const MapSize& x, const PatchCenter& center, Index patch) {
+  return ((center.image * x.height + center.row - patch / 2) * x.width + center.column - patch / 2) *
+         x.channels;
 }
 
 // Sum of (a - b)^2 over two patches: along a row in registers, over the rows in double.
@@ -109,32 +149,28 @@ double squared_distance(const T* a, const T* b, Index patch, Index row, Index st
 // The choice alone, for those who need no distances: the centres of the K nearest patches of each query, [Q *
 // K]. Throws as patch_search().
 template <class T>
-std::vector<PatchCenter> nearest_patches(const Tensor<T>& x, const std::vector<PatchCenter>& queries,
-                                         const PatchSearchOptions& o = {}) {
+Tensor<PatchCenter> nearest_patches(const Tensor<T>& x, const Tensor<PatchCenter>& queries,
+                                    const PatchSearchOptions& o = {}) {
   using namespace detail;
   check_patch_search(x.shape(), queries, o);
-  const Shape& shape = x.shape();
-  const Index row = o.patch * shape[3], stride = shape[2] * shape[3];
-  std::vector<PatchCenter> nearest(queries.size() * static_cast<std::size_t>(o.count));
-  for (std::size_t q = 0; q < queries.size(); ++q) {
-    const PatchCenter& query = queries[q];
-    const auto rows = candidate_range(query.row, shape[1], o),
-               columns = candidate_range(query.column, shape[2], o);
-    const Index height = rows[1] - rows[0], width = columns[1] - columns[0];
-    std::vector<double> distance(static_cast<std::size_t>(height * width));
-    const T* const query_patch = x.data() + patch_offset(shape, query, o.patch);
-    parallel_for(height, [&](Index i) {
-      for (Index j = 0; j < width; ++j) {
-        const PatchCenter candidate{query.image, rows[0] + i, columns[0] + j};
-        const double d = squared_distance(query_patch, x.data() + patch_offset(shape, candidate, o.patch),
+  const MapSize size = x.shape();
+  const Index row = o.patch * size.channels, stride = size.width * size.channels;
+  Tensor<PatchCenter> nearest({queries.size() * o.count});
+  PatchCenter* to = nearest.mutable_data();
+  for (const PatchCenter& query : queries.values()) {
+    const Candidates candidates(size, query, o);
+    std::vector<double> distance(static_cast<std::size_t>(candidates.count()));
+    const T* const query_patch = x.data() + patch_offset(size, query, o.patch);
+    parallel_blocks(candidates.count(), candidates.columns.size(), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const double d = squared_distance(query_patch, x.data() + patch_offset(size, candidates[i], o.patch),
                                           o.patch, row, stride);
-        distance[static_cast<std::size_t>(i * width + j)] =
-            std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
+        distance[static_cast<std::size_t>(i)] = std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
       }
     });
 
-    const Index own = (query.row - rows[0]) * width + query.column - columns[0];
-    distance[static_cast<std::size_t>(own)] = -1;  // before the exact copies of it that may be there
+    distance[static_cast<std::size_t>(candidates.find(query))] =
+        -1;  // before the exact copies of it that may be there
     std::vector<Index> order(distance.size());
     std::iota(order.begin(), order.end(), Index{0});
     const auto nearer = [&](Index a, Index b) {
@@ -142,28 +178,22 @@ std::vector<PatchCenter> nearest_patches(const Tensor<T>& x, const std::vector<P
       return da != db ? da < db : a < b;
     };
     std::partial_sort(order.begin(), order.begin() + o.count, order.end(), nearer);
-    for (Index k = 0; k < o.count; ++k) {
-      const Index i = order[static_cast<std::size_t>(k)];
-      nearest[q * static_cast<std::size_t>(o.count) + static_cast<std::size_t>(k)] = {
-          query.image, rows[0] + i / width, columns[0] + i % width};
-    }
+    to = std::transform(order.begin(), order.begin() + o.count, to, [&](Index i) { return candidates[i]; });
   }
   return nearest;
 }
 
+// The distances of matches that have been chosen.
 template <class T>
 struct PatchSearch {
   static constexpr std::string_view name = "patch_search";
-  std::vector<PatchCenter> queries;  // [Q]
   PatchSearchOptions options;
-  std::vector<PatchCenter>* found;   // where forward() leaves the matches
-  std::vector<PatchCenter> matches;  // [Q * K]
+  Saved<PatchCenter> queries, matches;  // [Q], [Q * K]
   Saved<T> x, distances;
 
   Tensor<T> forward(const Tensor<T>& input) {
-    matches = *found = nearest_patches(input, queries, options);
     x = input;
-    Tensor<T> d({static_cast<Index>(queries.size()), options.count});
+    Tensor<T> d({queries.shape()[0], options.count});
     T* const to = d.mutable_data();
     for_each_pair([&](Index pair, Index a, Index b, Index row, Index stride) {
       to[pair] = static_cast<T>(std::sqrt(
@@ -194,24 +224,22 @@ struct PatchSearch {
   // body(pair, offset of the query's patch, offset of the match's, numbers in a patch row, numbers from row
   // to row)
   void for_each_pair(const auto& body) const {
-    const Shape& s = x.shape();
-    for (Index pair = 0; pair < static_cast<Index>(matches.size()); ++pair) {
-      const auto& query = queries[static_cast<std::size_t>(pair / options.count)];
-      const auto& match = matches[static_cast<std::size_t>(pair)];
-      body(pair, detail::patch_offset(s, query, options.patch), detail::patch_offset(s, match, options.patch),
-           options.patch * s[3], s[2] * s[3]);
-    }
+    const detail::MapSize size = x.shape();
+    const PatchCenter *const query = queries.get().data(), *const match = matches.get().data();
+    for (Index pair = 0; pair < matches.shape()[0]; ++pair)
+      body(pair, detail::patch_offset(size, query[pair / options.count], options.patch),
+           detail::patch_offset(size, match[pair], options.patch), options.patch * size.channels,
+           size.width * size.channels);
   }
 };
 
-// x [N,H,W,C]; any number of queries, in any of the N images. Throws ShapeError for a query without a full
-// patch, or with fewer than K candidates.
+// x [N,H,W,C]; queries [Q], any number of them in any of the N images. Throws ShapeError for a query without a
+// full patch, or with fewer than K candidates.
 template <class T>
-PatchMatches<T> patch_search(const Tensor<T>& x, const std::vector<PatchCenter>& queries,
+PatchMatches<T> patch_search(const Tensor<T>& x, const Tensor<PatchCenter>& queries,
                              PatchSearchOptions options = {}) {
-  PatchMatches<T> result;
-  result.distances = apply(PatchSearch<T>{queries, options, &result.centers, {}, {}, {}}, x);
-  return result;
+  const Tensor<PatchCenter> centers = nearest_patches(x, queries, options);
+  return {centers, apply(PatchSearch<T>{options, queries, centers, {}, {}}, x)};
 }
 
 }  // namespace nlcl

@@ -102,7 +102,7 @@ inline void outline(Image& image, const Rectangle& box, Index line, const Colour
 // orange, its matches in blue, stronger the nearer they are. The first few are boxes and the others only
 // centres, since boxes round all of them would hide what they enclose.
 inline Image matches_picture(const Image& layer, const PatchCenter& query,
-                             const std::vector<PatchCenter>& matches) {
+                             std::span<const PatchCenter> matches) {
   constexpr Colour white{255, 255, 255}, orange{255, 149, 0}, blue{64, 196, 255};
   constexpr PatchSearchOptions search;
   constexpr std::size_t boxes = 8;
@@ -632,16 +632,17 @@ inline void write_samples(const RunDirectory& run, std::uint64_t step, const Ten
                           const ObjectiveOptions& options) {
   require<ShapeError>(rainy.shape() == back.shape() && rainy.shape() == rain.shape(), "samples: rainy ",
                       rainy.shape(), ", back ", back.shape(), ", rain ", rain.shape());
-  require<ShapeError>(!queries.back.empty() && !queries.rain.empty(),
+  require<ShapeError>(queries.back.size() > 0 && queries.rain.size() > 0,
                       "samples: expected a query of each layer");
   const Image back_image = to_image(back), rain_image = rain_picture(rain);
   const auto matches = [&](const char* what, const Tensor<float>& layer, const Image& image,
                            const PatchCenter& query, Index count) {
     write_image(detail::sample_path(run, step, what),
-                detail::matches_picture(image, query, nearest_patches(layer, {query}, {.count = count})));
+                detail::matches_picture(
+                    image, query, nearest_patches(layer, patch_centers({query}), {.count = count}).values()));
   };
-  matches("back-matches", back, back_image, queries.back.front(), options.back_patches);
-  matches("rain-matches", rain, rain_image, queries.rain.front(), options.rain_patches);
+  matches("back-matches", back, back_image, queries.back(0), options.back_patches);
+  matches("rain-matches", rain, rain_image, queries.rain(0), options.rain_patches);
   write_image(detail::sample_path(run, step, "layers"),
               detail::side_by_side({to_image(rainy), back_image, rain_image}));
 }
