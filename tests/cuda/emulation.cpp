@@ -1,0 +1,323 @@
+// The emulated device itself: what kernels do together, and the mistakes that it reports.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <vector>
+
+#include "nlcl/core/block.cuh"
+#include "nlcl/core/launch.cuh"
+#include "nlcl/core/mma.cuh"
+#include "nlcl/core/tensor.hpp"
+#include "support/errors.hpp"
+#include "support/tensors.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+using cuda::launch;
+
+namespace {
+
+const Device device = Device::cuda(0);
+
+// ---- Kernels ----
+
+template <int Threads>
+__global__ void sum_kernel(const float* from, int count, float* to) {
+  float sum = 0;
+  for (int i = cuda::thread().x; i < count; i += Threads) sum += from[i];
+  sum = cuda::block_sum<Threads>(sum);
+  if (cuda::thread().x == 0) to[cuda::block().x] = sum;
+}
+
+// Each thread reads what the next one has written.
+__global__ void neighbour_kernel(int* to, bool with_barrier) {
+  __shared__ cuda::SharedArray<int, 64> values;
+  const int i = cuda::thread().x;
+  values[i] = i;
+  if (with_barrier) cuda::block_sync();
+  to[i] = values[(i + 1) % 64];
+}
+
+__global__ void early_end_kernel() {
+  if (cuda::thread().x == 5) return;
+  cuda::block_sync();
+}
+
+__global__ void array_kernel(int row, int column) {
+  __shared__ cuda::SharedArray<float, 4, 8> values;
+  values(row, column) = 1;
+}
+
+__global__ void index_kernel(int i) {
+  __shared__ cuda::SharedArray<float, 4, 8> values;
+  values[i] = 1;
+}
+
+__global__ void vector_kernel(int i) {
+  __shared__ cuda::SharedArray<float, 4, 8> values;
+  values.as<float4>(i) = make_float4(0, 0, 0, 0);
+}
+
+__global__ void dynamic_kernel(int i, float* to) {
+  const auto values = cuda::dynamic_shared<float>(64);
+  values[cuda::thread().x] = static_cast<float>(cuda::thread().x);
+  cuda::block_sync();
+  to[cuda::thread().x] = values[i];
+}
+
+// Shared memory of an earlier block is not to be relied on.
+__global__ void stale_kernel(float* to) {
+  __shared__ cuda::SharedArray<float, 1> value;
+  to[cuda::block().x] = value[0];
+  value[0] = 1;
+}
+
+__global__ void shuffle_kernel(int* to) {
+  const int i = cuda::lane();
+  to[i] = cuda::shuffle(i * i, 3);
+  to[32 + i] = cuda::shuffle_xor(i * i, 5);
+  to[64 + i] = cuda::shuffle_down(i * i, 7);
+  to[96 + i] = cuda::warp_sum(i);
+}
+
+__global__ void divergent_kernel() {
+  if (cuda::lane() < 16)
+    cuda::shuffle(1, 0);
+  else
+    cuda::shuffle_xor(1, 1);
+}
+
+__global__ void missing_lane_kernel() {
+  if (cuda::lane() != 9) cuda::warp_sum(1);
+}
+
+__global__ void order_kernel(int* to) { *to = 10 * *to + cuda::block().x; }
+
+// One warp: d [16,8] = a [16,16] b [16,8], in bf16.
+__global__ void bf16_kernel(const float* a, const float* b, float* d) {
+  const int group = cuda::lane() / 4, member = cuda::lane() % 4;
+  const auto pair_a = [&](int row, int column) {
+    return cuda::round_to_bf16(a[row * 16 + column], a[row * 16 + column + 1]);
+  };
+  const auto pair_b = [&](int row, int column) {
+    return cuda::round_to_bf16(b[row * 8 + column], b[(row + 1) * 8 + column]);
+  };
+  const std::uint32_t left[4] = {pair_a(group, 2 * member), pair_a(group + 8, 2 * member),
+                                 pair_a(group, 2 * member + 8), pair_a(group + 8, 2 * member + 8)};
+  const std::uint32_t right[2] = {pair_b(2 * member, group), pair_b(2 * member + 8, group)};
+  float sum[4] = {1, 1, 1, 1};
+  cuda::mma_bf16_16x8x16(sum, left, right);
+  for (int i = 0; i < 4; ++i) d[(group + i / 2 * 8) * 8 + 2 * member + i % 2] = sum[i];
+}
+
+// The same from shared memory, and with load_matrices().
+__global__ void load_matrices_kernel(const float* a, const float* b, float* d) {
+  __shared__ cuda::SharedArray<std::uint16_t, 16, 16> tile;
+  const int lane = cuda::lane(), group = lane / 4, member = lane % 4;
+  for (int i = lane; i < 256; i += 32) tile[i] = static_cast<std::uint16_t>(cuda::round_to_bf16(a[i]));
+  cuda::warp_sync();
+  std::uint32_t left[4];
+  cuda::load_matrices(left, tile.as<uint4>(tile.offset(lane % 16, lane / 16 * 8)));
+  const auto pair_b = [&](int row) {
+    return cuda::round_to_bf16(b[row * 8 + group], b[(row + 1) * 8 + group]);
+  };
+  const std::uint32_t right[2] = {pair_b(2 * member), pair_b(2 * member + 8)};
+  float sum[4] = {1, 1, 1, 1};
+  cuda::mma_bf16_16x8x16(sum, left, right);
+  for (int i = 0; i < 4; ++i) d[(group + i / 2 * 8) * 8 + 2 * member + i % 2] = sum[i];
+}
+
+// d [16,8] = a [16,8] b [8,8], in tf32.
+__global__ void tf32_kernel(const float* a, const float* b, float* d) {
+  const int group = cuda::lane() / 4, member = cuda::lane() % 4;
+  const auto at = [](const float* from, int row, int column) {
+    return cuda::round_to_tf32(from[row * 8 + column]);
+  };
+  const std::uint32_t left[4] = {at(a, group, member), at(a, group + 8, member), at(a, group, member + 4),
+                                 at(a, group + 8, member + 4)};
+  const std::uint32_t right[2] = {at(b, member, group), at(b, member + 4, group)};
+  float sum[4] = {1, 1, 1, 1};
+  cuda::mma_tf32_16x8x8(sum, left, right);
+  for (int i = 0; i < 4; ++i) d[(group + i / 2 * 8) * 8 + 2 * member + i % 2] = sum[i];
+}
+
+// ---- Helpers ----
+
+template <class T>
+Tensor<T> on_device(const Shape& shape) {
+  return Tensor<T>::zeros(shape, device);
+}
+
+template <auto kernel>
+std::string message_of_launch(unsigned threads, const auto&... arguments) {
+  return message_of<DeviceError>([&] { launch<kernel>({device, 1, threads}, arguments...); });
+}
+
+// a b + 1, in double.
+Tensor<double> product(const Tensor<float>& a, const Tensor<float>& b) {
+  const Index rows = a.shape()[0], inner = a.shape()[1], columns = b.shape()[1];
+  auto d = Tensor<double>::full({rows, columns}, 1);
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = 0; j < columns; ++j)
+      for (Index k = 0; k < inner; ++k)
+        d.mutable_data()[i * columns + j] += static_cast<double>(a(i, k)) * static_cast<double>(b(k, j));
+  return d;
+}
+
+// Small whole numbers, which every format holds exactly.
+Tensor<float> whole_numbers(const Shape& shape, Random& random) {
+  Tensor<float> x(shape);
+  for (Index i = 0; i < x.size(); ++i) x.mutable_data()[i] = static_cast<float>(random.below(17)) - 8;
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("a block adds up", "[cuda]") {
+  Random random(1);
+  const auto x = random_tensor<float>({1000}, random);
+  double expected = 0;
+  for (float value : x.values()) expected += static_cast<double>(value);
+  const auto from = x.to(device);
+  auto to = on_device<float>({3});
+  launch<sum_kernel<256>>({device, 3, 256}, from.data(), 1000, to.mutable_data());
+  const Tensor<float> sums = to.to(Device::cpu());
+  for (int i = 0; i < 3; ++i) CHECK(static_cast<double>(sums(i)) == Approx(expected).margin(1e-4));
+}
+
+TEST_CASE("a barrier makes writes visible, and its lack is noticed", "[cuda]") {
+  auto to = on_device<int>({64});
+  const auto wrong = [&](bool with_barrier) {
+    launch<neighbour_kernel>({device, 1, 64}, to.mutable_data(), with_barrier);
+    const Tensor<int> found = to.to(Device::cpu());
+    int count = 0;
+    for (int i = 0; i < 64; ++i) count += found(i) != (i + 1) % 64;
+    return count;
+  };
+  CHECK(wrong(true) == 0);
+  CHECK(wrong(false) > 0);
+}
+
+TEST_CASE("threads that miss a barrier", "[cuda]") {
+  CHECK(message_of_launch<early_end_kernel>(64) ==
+        "kernel {anonymous}::early_end_kernel: block (0,0,0), thread (0,0,0) waits at a barrier, thread "
+        "(5,0,0) has "
+        "ended without it");
+  CHECK(message_of_launch<array_kernel>(1, 0, 0) == "no error");  // the device works again
+}
+
+TEST_CASE("shared memory out of bounds", "[cuda]") {
+  const auto ends_with = [](const std::string& end) { return Catch::EndsWith(end); };
+  CHECK_THAT((message_of_launch<array_kernel>(1, 4, 0)),
+             ends_with("thread (0,0,0): shared memory: index 4 on an axis of 4"));
+  CHECK_THAT((message_of_launch<array_kernel>(1, 0, 8)), ends_with("shared memory: index 8 on an axis of 8"));
+  CHECK_THAT((message_of_launch<array_kernel>(1, -1, 0)),
+             ends_with("shared memory: index -1 on an axis of 4"));
+  CHECK_THAT((message_of_launch<index_kernel>(1, 32)), ends_with("shared memory: index 32 of 32"));
+  CHECK_THAT((message_of_launch<vector_kernel>(1, 30)), ends_with("shared memory: indices 30 to 33 of 32"));
+  CHECK_THAT((message_of_launch<vector_kernel>(1, 2)),
+             ends_with("shared memory: index 2, expected a multiple of 4"));
+  CHECK(message_of_launch<vector_kernel>(1, 28) == "no error");
+}
+
+TEST_CASE("dynamic shared memory", "[cuda]") {
+  auto to = on_device<float>({64});
+  const auto run = [&](int index, std::size_t bytes) {
+    return message_of<DeviceError>([&] {
+      launch<dynamic_kernel>({device, 1, 64, bytes}, index, to.mutable_data());
+    });
+  };
+  CHECK(run(63, 256) == "no error");
+  CHECK(to.to(Device::cpu())(0) == 63);
+  CHECK_THAT(run(64, 256), Catch::EndsWith("dynamic shared memory: index 64 of 64"));
+  CHECK_THAT(run(0, 252), Catch::EndsWith("dynamic shared memory: bytes 0 to 256, the launch gave 252"));
+  CHECK(run(0, 200 << 10) == "no error");
+  CHECK_THAT(run(0, 300 << 10), Catch::EndsWith("more shared memory than the device has"));
+}
+
+TEST_CASE("a block does not see the shared memory of another", "[cuda]") {
+  auto to = on_device<float>({4});
+  launch<stale_kernel>({device, 4, 1}, to.mutable_data());
+  const Tensor<float> found = to.to(Device::cpu());
+  for (float value : found.values()) CHECK(std::isnan(value));
+}
+
+TEST_CASE("lanes give each other values", "[cuda]") {
+  auto to = on_device<int>({4, 32});
+  launch<shuffle_kernel>({device, 1, 32}, to.mutable_data());
+  const Tensor<int> found = to.to(Device::cpu());
+  for (int i = 0; i < 32; ++i) {
+    CHECK(found(0, i) == 9);
+    CHECK(found(1, i) == (i ^ 5) * (i ^ 5));
+    CHECK(found(2, i) == (i + 7 < 32 ? (i + 7) * (i + 7) : i * i));
+    CHECK(found(3, i) == 31 * 32 / 2);
+  }
+}
+
+TEST_CASE("lanes that part", "[cuda]") {
+  CHECK_THAT(message_of_launch<divergent_kernel>(32),
+             Catch::Contains("lane") && Catch::Contains("is in __shfl"));
+  CHECK_THAT(message_of_launch<missing_lane_kernel>(32),
+             Catch::EndsWith("__shfl_xor_sync: waits for lanes that do not come, missing 9"));
+  CHECK_THAT(message_of_launch<missing_lane_kernel>(16),
+             Catch::EndsWith("missing 9 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31"));
+}
+
+TEST_CASE("launches that no device takes", "[cuda]") {
+  CHECK(message_of_launch<early_end_kernel>(2048) ==
+        "kernel {anonymous}::early_end_kernel: invalid configuration argument");
+  CHECK_NOTHROW(launch<early_end_kernel>({device, 0, 64}));  // no blocks: nothing to do
+}
+
+TEST_CASE("the matrix instructions multiply", "[cuda]") {
+  Random random(1);
+  auto d = on_device<float>({16, 8});
+  const auto check = [&](auto run, Index inner) {
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      const auto a = whole_numbers({16, inner}, random), b = whole_numbers({inner, 8}, random);
+      run(a.to(device), b.to(device));
+      CHECK(difference(d.to(Device::cpu()), product(a, b)) <= 0);
+    }
+  };
+  check(
+      [&](const auto& a, const auto& b) {
+        launch<bf16_kernel>({device, 1, 32}, a.data(), b.data(), d.mutable_data());
+      },
+      16);
+  check(
+      [&](const auto& a, const auto& b) {
+        launch<load_matrices_kernel>({device, 1, 32}, a.data(), b.data(), d.mutable_data());
+      },
+      16);
+  check(
+      [&](const auto& a, const auto& b) {
+        launch<tf32_kernel>({device, 1, 32}, a.data(), b.data(), d.mutable_data());
+      },
+      8);
+}
+
+TEST_CASE("numbers are rounded to the nearest, ties to even", "[cuda]") {
+  const auto bf16 = [](float x) { return std::bit_cast<float>(cuda::round_to_bf16(x) << 16); };
+  const auto tf32 = [](float x) { return std::bit_cast<float>(cuda::round_to_tf32(x)); };
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (auto [format, step] : {std::pair<float (*)(float), float>{bf16, 0x1p-7f}, {tf32, 0x1p-10f}}) {
+    CHECK(format(1) == 1);
+    CHECK(format(1 + step) == 1 + step);
+    CHECK(format(1 + step / 2) == 1);                 // a tie: down to even
+    CHECK(format(1 + 3 * step / 2) == 1 + 2 * step);  // and up
+    CHECK(format(1 + step * 0.51f) == 1 + step);
+    CHECK(format(-1 - step * 0.51f) == -1 - step);
+    CHECK(format(infinity) == infinity);
+    CHECK(std::isnan(format(std::numeric_limits<float>::quiet_NaN())));
+  }
+  CHECK(cuda::round_to_bf16(1, 2) == 0x40003f80);
+}
+
+TEST_CASE("a recorded graph repeats its work on the same addresses", "[cuda]") {
+  auto to = Tensor<int>::zeros({1}, device);
+  const cuda::Graph graph = cuda::record(0, [&] { launch<order_kernel>({device, 3, 1}, to.mutable_data()); });
+  CHECK(to.item() == 0);  // so far it was only recorded
+  graph.replay();
+  CHECK(to.item() == 12);
+  graph.replay();
+  CHECK(to.item() == 12012);
+}
