@@ -1,6 +1,8 @@
 // The emulated device itself: what kernels do together, and the mistakes that it reports.
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "nlcl/core/block.cuh"
@@ -138,6 +140,15 @@ __global__ void tf32_kernel(const float* a, const float* b, float* d) {
   float sum[4] = {1, 1, 1, 1};
   cuda::mma_tf32_16x8x8(sum, left, right);
   for (int i = 0; i < 4; ++i) d[(group + i / 2 * 8) * 8 + 2 * member + i % 2] = sum[i];
+}
+
+// The first eight numbers to bf16, the others to tf32.
+__global__ void round_kernel(const float* from, float* to) {
+  const int i = cuda::thread().x;
+  const std::uint32_t rounded = i >= 8       ? cuda::round_to_tf32(from[i])
+                                : i % 2 == 0 ? cuda::round_to_bf16(from[i]) << 16
+                                             : cuda::round_to_bf16(0, from[i]);  // the high half of a pair
+  to[i] = __uint_as_float(rounded);
 }
 
 // ---- Helpers ----
@@ -296,20 +307,31 @@ TEST_CASE("the matrix instructions multiply", "[cuda]") {
 }
 
 TEST_CASE("numbers are rounded to the nearest, ties to even", "[cuda]") {
-  const auto bf16 = [](float x) { return std::bit_cast<float>(cuda::round_to_bf16(x) << 16); };
-  const auto tf32 = [](float x) { return std::bit_cast<float>(cuda::round_to_tf32(x)); };
-  const float infinity = std::numeric_limits<float>::infinity();
-  for (auto [format, step] : {std::pair<float (*)(float), float>{bf16, 0x1p-7f}, {tf32, 0x1p-10f}}) {
-    CHECK(format(1) == 1);
-    CHECK(format(1 + step) == 1 + step);
-    CHECK(format(1 + step / 2) == 1);                 // a tie: down to even
-    CHECK(format(1 + 3 * step / 2) == 1 + 2 * step);  // and up
-    CHECK(format(1 + step * 0.51f) == 1 + step);
-    CHECK(format(-1 - step * 0.51f) == -1 - step);
-    CHECK(format(infinity) == infinity);
-    CHECK(std::isnan(format(std::numeric_limits<float>::quiet_NaN())));
+  const float infinity = std::numeric_limits<float>::infinity(),
+              nan = std::numeric_limits<float>::quiet_NaN();
+  const auto b = 0x1p-7f, t = 0x1p-10f;  // the steps of the two formats above 1
+  const auto row = [&](float step) {
+    return std::array{1.0f,     1 + step, 1 + step / 2, 1 + 3 * step / 2, 1 + 0.51f * step, -1 - 0.51f * step,
+                      infinity, nan};
+  };
+  std::vector<float> numbers;
+  for (float step : {b, t})
+    for (float number : row(step)) numbers.push_back(number);
+  const Tensor<float> from = Tensor<float>({2, 8}, numbers).to(device);
+  auto to = on_device<float>({2, 8});
+  launch<round_kernel>({device, 1, 16}, from.data(), to.mutable_data());
+  const Tensor<float> found = to.to(Device::cpu());
+  for (int format : {0, 1}) {
+    const float step = format == 0 ? b : t;
+    CHECK(found(format, 0) == 1);
+    CHECK(found(format, 1) == 1 + step);
+    CHECK(found(format, 2) == 1);             // a tie: down to even
+    CHECK(found(format, 3) == 1 + 2 * step);  // and up
+    CHECK(found(format, 4) == 1 + step);
+    CHECK(found(format, 5) == -1 - step);
+    CHECK(found(format, 6) == infinity);
+    CHECK(std::isnan(found(format, 7)));
   }
-  CHECK(cuda::round_to_bf16(1, 2) == 0x40003f80);
 }
 
 TEST_CASE("a recorded graph repeats its work on the same addresses", "[cuda]") {

@@ -14,7 +14,7 @@
 #define NLCL_CHECK(condition, ...) emulation::require(condition, __VA_ARGS__)
 #else
 #define NLCL_UNROLL _Pragma("unroll")
-#define NLCL_CHECK(condition, ...)
+#define NLCL_CHECK(condition, ...) static_cast<void>(0)
 #endif
 
 namespace nlcl::cuda {
@@ -75,7 +75,7 @@ class SharedArray {
   template <class Vector>
   __device__ __forceinline__ Vector& as(int i) {
     static_assert(sizeof(Vector) % sizeof(T) == 0);
-    constexpr int count = sizeof(Vector) / sizeof(T);
+    [[maybe_unused]] constexpr int count = sizeof(Vector) / sizeof(T);
     prepare();
     NLCL_CHECK(i >= 0 && i + count <= size, "shared memory: indices ", i, " to ", i + count - 1, " of ",
                int{size});
