@@ -210,7 +210,7 @@ TEST_CASE("a barrier makes writes visible, and its lack is noticed", "[cuda]") {
 
 TEST_CASE("threads that miss a barrier", "[cuda]") {
   CHECK(message_of_launch<early_end_kernel>(64) ==
-        "kernel {anonymous}::early_end_kernel: block (0,0,0), thread (0,0,0) waits at a barrier, thread "
+        "kernel early_end_kernel: block (0,0,0), thread (0,0,0) waits at a barrier, thread "
         "(5,0,0) has "
         "ended without it");
   CHECK(message_of_launch<array_kernel>(1, 0, 0) == "no error");  // the device works again
@@ -275,7 +275,7 @@ TEST_CASE("lanes that part", "[cuda]") {
 
 TEST_CASE("launches that no device takes", "[cuda]") {
   CHECK(message_of_launch<early_end_kernel>(2048) ==
-        "kernel {anonymous}::early_end_kernel: invalid configuration argument");
+        "kernel early_end_kernel: invalid configuration argument");
   CHECK_NOTHROW(launch<early_end_kernel>({device, 0, 64}));  // no blocks: nothing to do
 }
 

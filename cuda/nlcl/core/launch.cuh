@@ -39,12 +39,13 @@ inline int to_int(Index size) {
 
 namespace detail {
 
-// "relu_kernel": what the compiler calls a function with this template argument.
+// "relu_kernel", from what the compiler calls a function with this template argument.
 template <auto kernel>
 constexpr std::string_view kernel_name() {
   constexpr std::string_view function = __PRETTY_FUNCTION__, key = "kernel = ";
-  constexpr std::size_t begin = function.rfind(key) + key.size();
-  return function.substr(begin, function.find_first_of(";]", begin) - begin);
+  constexpr std::string_view rest = function.substr(function.rfind(key) + key.size());
+  constexpr std::string_view name = rest.substr(0, rest.find_first_of("<;]"));
+  return name.substr(name.rfind(':') + 1);
 }
 
 inline constexpr std::size_t shared_by_default = 48 << 10;  // a kernel has to be allowed more than this
