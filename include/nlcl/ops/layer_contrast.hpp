@@ -39,6 +39,22 @@ struct LayerContrastOptions {
   std::array<double, 2> temperature{0.07, 0.07};  // of background and rain anchors
 };
 
+namespace cuda {
+
+struct LayerContrastResult {
+  Tensor<float> loss;   // a scalar
+  Tensor<float> slope;  // [G * n,n], ds / t
+};
+
+LayerContrastResult layer_contrast(const Tensor<float>& background, const Tensor<float>& rain,
+                                   const LayerContrastOptions& options, Index groups);
+std::array<Tensor<float>, 2> layer_contrast_gradient(const Tensor<float>& background,
+                                                     const Tensor<float>& rain, const Tensor<float>& slope,
+                                                     const Tensor<float>& dy,
+                                                     const LayerContrastOptions& options, Index groups);
+
+}  // namespace cuda
+
 namespace detail {
 
 // c_l, the weight of an anchor of a layer with so many members of each in the pool.
@@ -69,6 +85,12 @@ struct LayerContrast {
     for (double t : options.temperature)
       require<ShapeError>(t > 0, "layer_contrast: temperature is ", t, ", expected more than 0");
     background = back, rain = streaks;
+    if constexpr (on_cuda<T>)
+      if (back.device().is_cuda()) {
+        const cuda::LayerContrastResult result = cuda::layer_contrast(back, streaks, options, groups);
+        slope = result.slope;
+        return result.loss;
+      }
     const std::array<Index, 2> members{b[0] / groups, r[0] / groups};
     const Index count = members[0] + members[1];
     Tensor<T> ds({groups * count, count});
@@ -104,6 +126,9 @@ struct LayerContrast {
   }
 
   std::array<Tensor<T>, 2> backward(const Tensor<T>& dy, const Wanted<2>&) const {
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda())
+        return cuda::layer_contrast_gradient(background.get(), rain.get(), slope.get(), dy, options, groups);
     std::array<Tensor<T>, 2> gradients{Tensor<T>(background.shape()), Tensor<T>(rain.shape())};
     for (Index g = 0; g < groups; ++g) {
       const Tensor<T> pooled = pool(g);

@@ -2,7 +2,7 @@
 //
 //     dx = dy W        dW = dy^T x        db[o] = sum over m of dy[m,o]
 //
-// The products are Eigen's.
+// On the CPU the products are Eigen's.
 #pragma once
 
 #include <array>
@@ -13,6 +13,14 @@
 #include "nlcl/core/tensor.hpp"
 
 namespace nlcl {
+
+namespace cuda {
+
+Tensor<float> linear(const Tensor<float>& x, const Tensor<float>& weight, const Tensor<float>& bias);
+std::array<Tensor<float>, 3> linear_gradient(const Tensor<float>& x, const Tensor<float>& weight,
+                                             const Tensor<float>& dy, const Wanted<3>& wanted);
+
+}  // namespace cuda
 
 namespace detail {
 
@@ -45,6 +53,8 @@ struct Linear {
     require<ShapeError>(bias.shape() == Shape{out}, "linear: bias expects ", Shape{out}, ", is ",
                         bias.shape());
     x = input, weight = matrix;
+    if constexpr (on_cuda<T>)
+      if (input.device().is_cuda()) return cuda::linear(input, matrix, bias);
     Tensor<T> y({input.shape()[0], out});
     auto result = detail::mutable_matrix(y);
     result.noalias() = detail::matrix(input) * detail::matrix(matrix).transpose();
@@ -53,6 +63,8 @@ struct Linear {
   }
 
   std::array<Tensor<T>, 3> backward(const Tensor<T>& dy, const Wanted<3>& wanted) const {
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda()) return cuda::linear_gradient(x.get(), weight.get(), dy, wanted);
     std::array<Tensor<T>, 3> gradients;
     if (wanted[0]) {
       gradients[0] = Tensor<T>(x.shape());

@@ -24,6 +24,21 @@
 
 namespace nlcl {
 
+namespace cuda {
+
+struct PatchNceResult {
+  Tensor<float> loss;   // a scalar
+  Tensor<float> slope;  // [G * M,M], ds
+};
+
+PatchNceResult patch_nce(const Tensor<float>& queries, const Tensor<float>& keys, float temperature,
+                         Index groups);
+std::array<Tensor<float>, 2> patch_nce_gradient(const Tensor<float>& queries, const Tensor<float>& keys,
+                                                const Tensor<float>& slope, const Tensor<float>& dy,
+                                                float temperature, Index groups, const Wanted<2>& wanted);
+
+}  // namespace cuda
+
 template <class T>
 struct PatchNce {
   static constexpr std::string_view name = "patch_nce";
@@ -41,6 +56,13 @@ struct PatchNce {
     const Index rows = q.shape()[0];
     require<ShapeError>(groups > 0 && rows % groups == 0, "patch_nce: ", rows, " rows in ", groups,
                         " groups");
+    queries = q, keys = k;
+    if constexpr (on_cuda<T>)
+      if (q.device().is_cuda()) {
+        const cuda::PatchNceResult result = cuda::patch_nce(q, k, temperature, groups);
+        slope = result.slope;
+        return result.loss;
+      }
     const Index count = rows / groups;
     Tensor<T> probabilities({rows, count});
     double loss = 0;
@@ -59,11 +81,15 @@ struct PatchNce {
         s(i, i) -= T{1} / static_cast<T>(rows);
       }
     }
-    queries = q, keys = k, slope = probabilities;
+    slope = probabilities;
     return Tensor<T>::scalar(static_cast<T>(loss / static_cast<double>(rows)));
   }
 
   std::array<Tensor<T>, 2> backward(const Tensor<T>& dy, const Wanted<2>& wanted) const {
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda())
+        return cuda::patch_nce_gradient(queries.get(), keys.get(), slope.get(), dy, temperature, groups,
+                                        wanted);
     const T factor = dy.item() / temperature;
     std::array<Tensor<T>, 2> gradients;
     for (std::size_t i = 0; i < 2; ++i)

@@ -40,7 +40,7 @@ struct PatchCenter {
   friend bool operator==(const PatchCenter&, const PatchCenter&) = default;
 };
 
-// Centres [M] on the host.
+// Centres [M] on the CPU.
 inline Tensor<PatchCenter> patch_centers(std::span<const PatchCenter> centers) {
   return Tensor<PatchCenter>({static_cast<Index>(centers.size())}, centers);
 }
@@ -61,7 +61,21 @@ struct PatchMatches {
   Tensor<T> distances;          // [Q,K]
 };
 
+namespace cuda {
+
+Tensor<PatchCenter> nearest_patches(const Tensor<float>& x, const Tensor<PatchCenter>& queries,
+                                    const PatchSearchOptions& options);
+Tensor<float> match_distances(const Tensor<float>& x, const Tensor<PatchCenter>& matches,
+                              const PatchSearchOptions& options);
+Tensor<float> match_distances_gradient(const Tensor<float>& x, const Tensor<PatchCenter>& matches,
+                                       const Tensor<float>& distances, const Tensor<float>& ddistances,
+                                       const PatchSearchOptions& options);
+
+}  // namespace cuda
+
 namespace detail {
+
+// ---- What the CPU and the kernels share ----
 
 // The sizes of x [N,H,W,C].
 struct MapSize {
@@ -71,11 +85,16 @@ struct MapSize {
 
 struct IndexRange {
   Index begin, end;
-  constexpr Index size() const { return end - begin; }
+  NLCL_BOTH constexpr Index size() const { return end - begin; }
 };
 
+// The index in begin .. end - 1 that is nearest to i.
+NLCL_BOTH constexpr Index clamped(Index i, Index begin, Index end) {
+  return i < begin ? begin : i < end ? i : end - 1;
+}
+
 // The rows (or columns) of candidate centres round `center`, in an image of `size`.
-constexpr IndexRange candidate_range(Index center, Index size, const PatchSearchOptions& o) {
+NLCL_BOTH constexpr IndexRange candidate_range(Index center, Index size, const PatchSearchOptions& o) {
   const Index radius = o.window / 2, half = o.patch / 2;
   return {center - radius - half < 0 ? half : center - radius,
           center + radius + half > size ? size - half : center + radius};
@@ -86,20 +105,56 @@ struct Candidates {
   Index image;
   IndexRange rows, columns;
 
-  Candidates(const MapSize& x, const PatchCenter& query, const PatchSearchOptions& o)
+  NLCL_BOTH constexpr Candidates(const MapSize& x, const PatchCenter& query, const PatchSearchOptions& o)
       : image(query.image),
         rows(candidate_range(query.row, x.height, o)),
         columns(candidate_range(query.column, x.width, o)) {}
-  Index count() const { return rows.size() * columns.size(); }
-  PatchCenter operator[](Index i) const {
+  NLCL_BOTH constexpr Index count() const { return rows.size() * columns.size(); }
+  NLCL_BOTH constexpr PatchCenter operator[](Index i) const {
     return {image, rows.begin + i / columns.size(), columns.begin + i % columns.size()};
   }
-  Index find(const PatchCenter& center) const {
+  NLCL_BOTH constexpr Index find(const PatchCenter& center) const {
     return (center.row - rows.begin) * columns.size() + center.column - columns.begin;
   }
 };
 
-// Throws ShapeError unless every query has a full patch and enough candidates.
+// What a candidate is sorted by: S, below all of them for the query, before the exact copies of it that may be
+// there, and above all of them for what is not a number.
+NLCL_BOTH constexpr double sort_key(double square, bool is_query) {
+  return is_query ? -1 : square == square ? square : std::numeric_limits<double>::infinity();
+}
+
+// Whether candidate i comes before candidate j, for the keys of both.
+NLCL_BOTH constexpr bool is_nearer(double key_i, Index i, double key_j, Index j) {
+  return key_i != key_j ? key_i < key_j : i < j;
+}
+
+// `query`, or the nearest centre to it that has a full patch.
+NLCL_BOTH constexpr PatchCenter with_full_patch(const MapSize& x, const PatchCenter& query, Index patch) {
+  const Index half = patch / 2;
+  return {clamped(query.image, 0, x.images), clamped(query.row, half, x.height - half),
+          clamped(query.column, half, x.width - half)};
+}
+
+// The first number of the patch at `center`; its rows are width * C apart, and each is patch * C contiguous
+// numbers.
+NLCL_BOTH constexpr Index patch_offset(const MapSize& x, const PatchCenter& center, Index patch) {
+  return ((center.image * x.height + center.row - patch / 2) * x.width + center.column - patch / 2) *
+         x.channels;
+}
+
+// ---- On the CPU ----
+
+// The centres where x is: a copy, if they are on the CPU. Throws DeviceError for those of another device.
+inline Tensor<PatchCenter> centers_on(Device device, std::string_view op,
+                                      const Tensor<PatchCenter>& centers) {
+  require<DeviceError>(centers.device() == device || !centers.device().is_cuda(), op, ": x is on ", device,
+                       ", the centres on ", centers.device());
+  return centers.to(device);
+}
+
+// Throws ShapeError unless every query has a full patch and enough candidates. Queries on a CUDA device are not
+// looked at.
 inline void check_patch_search(const Shape& x, const Tensor<PatchCenter>& queries,
                                const PatchSearchOptions& o) {
   require<ShapeError>(x.rank() == 4 && x.size() > 0, "patch_search: x expects [N,H,W,C], is ", x);
@@ -107,6 +162,11 @@ inline void check_patch_search(const Shape& x, const Tensor<PatchCenter>& querie
   require<ShapeError>(o.patch >= 2 && o.patch % 2 == 0 && o.window >= 2 && o.window % 2 == 0 && o.count >= 1,
                       "patch_search: patch ", o.patch, ", window ", o.window, ", count ", o.count,
                       ", expected even sides and at least one match");
+  if (queries.device().is_cuda()) {  // the search will move those out of range to where they have a patch
+    require<ShapeError>(x[1] > o.patch && x[2] > o.patch, "patch_search: x ", x,
+                        " is too small for patches of ", o.patch, " x ", o.patch);
+    return;
+  }
   const Index half = o.patch / 2;
   for (const PatchCenter& q : queries.values()) {
     require<ShapeError>(q.image >= 0 && q.image < x[0] && q.row >= half && q.row < x[1] - half &&
@@ -117,13 +177,6 @@ inline void check_patch_search(const Shape& x, const Tensor<PatchCenter>& querie
     require<ShapeError>(o.count <= candidates, "patch_search: ", o.count, " matches wanted, query (", q.row,
                         ", ", q.column, ") has ", candidates, " candidates in x ", x);
   }
-}
-
-// The first number of the patch at `center`; its rows are width * C apart, and each is patch * C contiguous
-// numbers.
-inline Index patch_offset(const MapSize& x, const PatchCenter& center, Index patch) {
-  return ((center.image * x.height + center.row - patch / 2) * x.width + center.column - patch / 2) *
-         x.channels;
 }
 
 // Sum of (a - b)^2 over two patches: along a row in registers, over the rows in double.
@@ -152,48 +205,54 @@ template <class T>
 Tensor<PatchCenter> nearest_patches(const Tensor<T>& x, const Tensor<PatchCenter>& queries,
                                     const PatchSearchOptions& o = {}) {
   using namespace detail;
+  common_device<T>("patch_search", {&x});
   check_patch_search(x.shape(), queries, o);
+  const Tensor<PatchCenter> centers = centers_on(x.device(), "patch_search", queries);
+  if constexpr (on_cuda<T>)
+    if (x.device().is_cuda()) return cuda::nearest_patches(x, centers, o);
   const MapSize size = x.shape();
   const Index row = o.patch * size.channels, stride = size.width * size.channels;
   Tensor<PatchCenter> nearest({queries.size() * o.count});
   PatchCenter* to = nearest.mutable_data();
-  for (const PatchCenter& query : queries.values()) {
+  for (const PatchCenter& query : centers.values()) {
     const Candidates candidates(size, query, o);
-    std::vector<double> distance(static_cast<std::size_t>(candidates.count()));
+    const Index own = candidates.find(query);
     const T* const query_patch = x.data() + patch_offset(size, query, o.patch);
+    std::vector<double> keys(static_cast<std::size_t>(candidates.count()));
     parallel_blocks(candidates.count(), candidates.columns.size(), [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        const double d = squared_distance(query_patch, x.data() + patch_offset(size, candidates[i], o.patch),
-                                          o.patch, row, stride);
-        distance[static_cast<std::size_t>(i)] = std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
-      }
+      for (Index i = begin; i < end; ++i)
+        keys[static_cast<std::size_t>(i)] =
+            sort_key(squared_distance(query_patch, x.data() + patch_offset(size, candidates[i], o.patch),
+                                      o.patch, row, stride),
+                     i == own);
     });
-
-    distance[static_cast<std::size_t>(candidates.find(query))] =
-        -1;  // before the exact copies of it that may be there
-    std::vector<Index> order(distance.size());
+    std::vector<Index> order(keys.size());
     std::iota(order.begin(), order.end(), Index{0});
-    const auto nearer = [&](Index a, Index b) {
-      const double da = distance[static_cast<std::size_t>(a)], db = distance[static_cast<std::size_t>(b)];
-      return da != db ? da < db : a < b;
-    };
-    std::partial_sort(order.begin(), order.begin() + o.count, order.end(), nearer);
+    std::partial_sort(order.begin(), order.begin() + o.count, order.end(), [&](Index i, Index j) {
+      return is_nearer(keys[static_cast<std::size_t>(i)], i, keys[static_cast<std::size_t>(j)], j);
+    });
     to = std::transform(order.begin(), order.begin() + o.count, to, [&](Index i) { return candidates[i]; });
   }
   return nearest;
 }
 
-// The distances of matches that have been chosen.
+// The distances of matches that have been chosen. The query is the first of its own.
 template <class T>
 struct PatchSearch {
   static constexpr std::string_view name = "patch_search";
   PatchSearchOptions options;
-  Saved<PatchCenter> queries, matches;  // [Q], [Q * K]
+  Saved<PatchCenter> matches;  // [Q * K]
   Saved<T> x, distances;
 
   Tensor<T> forward(const Tensor<T>& input) {
     x = input;
-    Tensor<T> d({queries.shape()[0], options.count});
+    if constexpr (on_cuda<T>)
+      if (input.device().is_cuda()) {
+        const Tensor<T> d = cuda::match_distances(input, matches.get(), options);
+        distances = d;
+        return d;
+      }
+    Tensor<T> d({matches.shape()[0] / options.count, options.count});
     T* const to = d.mutable_data();
     for_each_pair([&](Index pair, Index a, Index b, Index row, Index stride) {
       to[pair] = static_cast<T>(std::sqrt(
@@ -204,6 +263,9 @@ struct PatchSearch {
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dd, const Wanted<1>&) const {
+    if constexpr (on_cuda<T>)
+      if (dd.device().is_cuda())
+        return {cuda::match_distances_gradient(x.get(), matches.get(), distances.get(), dd, options)};
     const T *const v = x.get().data(), *const d = distances.get().data();
     Tensor<T> dx = Tensor<T>::zeros(x.shape());
     T* const to = dx.mutable_data();
@@ -225,21 +287,22 @@ struct PatchSearch {
   // to row)
   void for_each_pair(const auto& body) const {
     const detail::MapSize size = x.shape();
-    const PatchCenter *const query = queries.get().data(), *const match = matches.get().data();
+    const PatchCenter* const match = matches.get().data();
     for (Index pair = 0; pair < matches.shape()[0]; ++pair)
-      body(pair, detail::patch_offset(size, query[pair / options.count], options.patch),
+      body(pair, detail::patch_offset(size, match[pair / options.count * options.count], options.patch),
            detail::patch_offset(size, match[pair], options.patch), options.patch * size.channels,
            size.width * size.channels);
   }
 };
 
-// x [N,H,W,C]; queries [Q], any number of them in any of the N images. Throws ShapeError for a query without a
-// full patch, or with fewer than K candidates.
+// x [N,H,W,C]; queries [Q], any number of them in any of the N images, on the CPU or where x is. Throws
+// ShapeError for a query without a full patch, or with fewer than K candidates; on a CUDA device, queries that are
+// there already are moved to the nearest full patch instead, and matches that are missing are the query itself.
 template <class T>
 PatchMatches<T> patch_search(const Tensor<T>& x, const Tensor<PatchCenter>& queries,
                              PatchSearchOptions options = {}) {
   const Tensor<PatchCenter> centers = nearest_patches(x, queries, options);
-  return {centers, apply(PatchSearch<T>{options, queries, centers, {}, {}}, x)};
+  return {centers, apply(PatchSearch<T>{options, centers, {}, {}}, x)};
 }
 
 }  // namespace nlcl
