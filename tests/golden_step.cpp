@@ -64,12 +64,12 @@ class Comparison {
   void loss(const std::string& name, double found, double expected) {
     enter("losses", name, std::abs(found - expected) / std::abs(expected), loss_tolerance);
   }
-  void centers(const std::string& name, const std::vector<PatchCenter>& found, const RawTensor& expected) {
+  void centers(const std::string& name, const Tensor<PatchCenter>& found, const RawTensor& expected) {
     const Tensor<double> ids = to_tensor<double>(expected);
-    int different = ids.size() == static_cast<Index>(2 * found.size()) ? 0 : 1;
-    for (std::size_t k = 0; k < found.size() && different == 0; ++k)
-      different += static_cast<double>(found[k].row) != ids.data()[2 * k] ||
-                   static_cast<double>(found[k].column) != ids.data()[2 * k + 1];
+    int different = ids.size() == 2 * found.size() ? 0 : 1;
+    for (Index k = 0; k < found.size() && different == 0; ++k)
+      different += static_cast<double>(found(k).row) != ids.data()[2 * k] ||
+                   static_cast<double>(found(k).column) != ids.data()[2 * k + 1];
     enter("centers", name, different, 0.5);
   }
   // Gradients are judged together, once the largest is known.
@@ -123,9 +123,9 @@ class Comparison {
   std::string worst_name_;
 };
 
-std::vector<PatchCenter> query(const StateFile& fixture, const std::string& search) {
+Tensor<PatchCenter> query(const StateFile& fixture, const std::string& search) {
   const auto center = nlohmann::json::parse(fixture.metadata.at(search)).at("center");
-  return {{0, center.at(0).get<Index>(), center.at(1).get<Index>()}};
+  return patch_centers({{0, center.at(0).get<Index>(), center.at(1).get<Index>()}});
 }
 
 template <class Module>
@@ -191,8 +191,7 @@ int replay(const char* fixture_path, const char* back_path, const char* rain_pat
       return networks.clean.encode(x, Networks<float>::location_taps());
     };
     const auto sample = [&](int k, const std::vector<Tensor<float>>& features, const Tensor<float>& searched,
-                            const std::vector<PatchCenter>& at, Index count,
-                            const ProjectionHeads<float>& heads) {
+                            const Tensor<PatchCenter>& at, Index count, const ProjectionHeads<float>& heads) {
       const std::string name = "sample." + std::to_string(k);
       const auto centers = nearest_patches(searched, at, {.count = count});
       comparison.centers(name, centers, fixture.at(name + ".ids"));

@@ -227,13 +227,13 @@ std::vector<Benchmark> contrast_benchmarks() {
   const auto centers = [](const Options& o) {
     std::vector<PatchCenter> result;
     for (Index i = 0; i < 256; ++i) result.push_back({0, i * o.height / 256, (i * 37 % 256) * o.width / 256});
-    return result;
+    return patch_centers(result);
   };
   return {
       {"patch_search", "the four searches of a training step: 2 in 32 channels, 2 in 3",
        [](const Options& o) {
          const auto features = random_tensor({1, o.height, o.width, 32}, 1), picture = image(o);
-         const std::vector<PatchCenter> query{{0, o.height / 2, o.width / 2}};
+         const auto query = patch_centers({{0, o.height / 2, o.width / 2}});
          return Work{[=] {
                        for (int i = 0; i < 2; ++i) nearest_patches(features, query);
                        nearest_patches(picture, query, {.count = 8});

@@ -1,28 +1,36 @@
 // The one CUDA translation unit.
 #include <cuda_runtime.h>
 
+#include "nlcl/core/cuda.cuh"
 #include "nlcl/core/error.hpp"
+#include "nlcl/core/runtime.cuh"
 #include "nlcl/devices.hpp"
+#include "nlcl/model/generator_plan.cuh"
+#include "nlcl/ops/blur_down.cuh"
+#include "nlcl/ops/conv2d.cuh"
+#include "nlcl/ops/gather_patches.cuh"
+#include "nlcl/ops/instance_norm.cuh"
+#include "nlcl/ops/l2_normalize.cuh"
+#include "nlcl/ops/layer_contrast.cuh"
+#include "nlcl/ops/leaky_relu.cuh"
+#include "nlcl/ops/linear.cuh"
+#include "nlcl/ops/patch_nce.cuh"
+#include "nlcl/ops/patch_search.cuh"
+#include "nlcl/ops/pixel_losses.cuh"
+#include "nlcl/ops/relu.cuh"
+#include "nlcl/ops/residual_block.cuh"
+#include "nlcl/ops/scale.cuh"
+#include "nlcl/ops/soft_match.cuh"
+#include "nlcl/ops/sum.cuh"
+#include "nlcl/train/adam.cuh"
 
 namespace nlcl {
-namespace {
-
-void check(cudaError_t status, const char* call) {
-  require<DeviceError>(status == cudaSuccess, call, ": ", cudaGetErrorString(status));
-}
-
-}  // namespace
 
 std::vector<std::string> cuda_devices() {
-  int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver) return {};
-  check(status, "cudaGetDeviceCount");
-
   std::vector<std::string> devices;
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < cuda::device_count(); ++i) {
     cudaDeviceProp device{};
-    check(cudaGetDeviceProperties(&device, i), "cudaGetDeviceProperties");
+    cuda::check(cudaGetDeviceProperties(&device, i), "cudaGetDeviceProperties");
     devices.push_back(text(device.name, ", ", device.totalGlobalMem >> 20, " MiB"));
   }
   return devices;

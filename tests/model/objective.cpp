@@ -62,8 +62,8 @@ struct Step {
       const std::size_t size = static_cast<std::size_t>(x.size() / x.shape()[0]);
       return Tensor<T>({1, x.shape()[1], x.shape()[2], x.shape()[3]}, x.values().subspan(n * size, size));
     };
-    const auto query = [&](const std::vector<PatchCenter>& all) {
-      return std::vector<PatchCenter>{{0, all[n].row, all[n].column}};
+    const auto query = [&](const Tensor<PatchCenter>& all) {
+      return patch_centers({{0, all(n).row, all(n).column}});
     };
     Step step(1);
     step.rainy = image(rainy), step.clean = image(clean);
@@ -144,10 +144,10 @@ TEST_CASE("queries are drawn for each image, 16 pixels and more from the border"
   for (int i = 0; i < 200; ++i) {
     const auto queries = draw_queries({3, 36, 40, 3}, random);
     REQUIRE(queries.size() == 3);
-    for (std::size_t n = 0; n < 3; ++n) {
-      CHECK(queries[n].image == static_cast<Index>(n));
-      rows.insert(queries[n].row);
-      columns.insert(queries[n].column);
+    for (Index n = 0; n < 3; ++n) {
+      CHECK(queries(n).image == n);
+      rows.insert(queries(n).row);
+      columns.insert(queries(n).column);
     }
   }
   CHECK(rows == std::set<Index>{16, 17, 18, 19, 20});
@@ -174,7 +174,7 @@ TEST_CASE("the smallest image has matches enough for every search", "[model]") {
   const auto x = random_tensor<float>({1, 33, 33, 3}, random);
   for (const Index row : {16, 17})
     for (const Index column : {16, 17}) {
-      const std::vector<PatchCenter> query{{0, row, column}};
+      const auto query = patch_centers({{0, row, column}});
       CHECK(nearest_patches(x, query, {.count = ObjectiveOptions{}.location_patches}).size() == 256);
     }
 }
@@ -184,6 +184,18 @@ TEST_CASE("an objective wants as many clean images as rainy ones, of the same si
   const auto a = Tensor<float>::zeros({1, 40, 44, 3}), b = Tensor<float>::zeros({1, 44, 40, 3});
   CHECK(message_of<ShapeError>([&] { Objective<float>(networks, {}, a, b); }) ==
         "objective: rainy images [1,40,44,3], clean ones [1,44,40,3]");
+}
+
+TEST_CASE("an objective wants a query for each image and search", "[model]") {
+  const Networks<float> networks;
+  const Step<float> step(2);
+  const Objective<float> objective(networks, few_patches(), step.rainy, step.clean);
+  for (const auto search : {&Queries::rainy, &Queries::clean, &Queries::back, &Queries::rain}) {
+    Queries queries = step.queries;
+    queries.*search = patch_centers({{0, 16, 16}});
+    CHECK(message_of<ShapeError>([&] { objective.generator_losses(queries); }) ==
+          "objective: 1 queries for 2 images");
+  }
 }
 
 TEST_CASE("the forward passes of an objective are those of the generators", "[model]") {
@@ -238,7 +250,7 @@ TEST_CASE("the location contrast is PatchNCE between places of the input and the
   auto networks = spread_networks<double>();
   const Step<double> step(1);
   const auto options = few_patches();
-  const auto by_hand = [&](const Tensor<double>& input, const std::vector<PatchCenter>& query) {
+  const auto by_hand = [&](const Tensor<double>& input, const Tensor<PatchCenter>& query) {
     const auto& taps = Networks<double>::location_taps();
     const auto keys = [&] {
       const NoGrad no_grad;
@@ -255,7 +267,7 @@ TEST_CASE("the location contrast is PatchNCE between places of the input and the
     }
     return scale(total, 0.2);
   };
-  const auto compare = [&](const Tensor<double>& input, const std::vector<PatchCenter>& query, auto member) {
+  const auto compare = [&](const Tensor<double>& input, const Tensor<PatchCenter>& query, auto member) {
     Tape<double> expected_tape;
     const auto expected = by_hand(input, query);
     const auto expected_gradients = expected_tape.backward(expected);

@@ -14,8 +14,11 @@ LayerContrastOptions options(const Attributes& a) {
   return {a.value("pooled", false), a.value("weight", even), a.value("temperature", usual)};
 }
 
+Index groups(const Attributes& a) { return a.value("groups", 1); }
+
 // Anchor by anchor and positive by positive: -log( exp(s_ip) / sum over a != i of exp(s_ia) ).
-Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, const Attributes& attributes) {
+Pass<double> oracle_of_group(const Tensors<double>& inputs, const Tensor<double>& dy,
+                             const Attributes& attributes) {
   const LayerContrastOptions o = options(attributes);
   const Index channels = inputs[0].shape()[1];
   std::array<Index, 2> members{inputs[0].shape()[0], inputs[1].shape()[0]};
@@ -61,6 +64,26 @@ Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, con
   return {Tensor<double>::scalar(loss), {gradients[0], gradients[1]}};
 }
 
+Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, const Attributes& attributes) {
+  const Index count = groups(attributes);
+  const auto part = [&](const Tensor<double>& x, Index group) {
+    const std::size_t size = static_cast<std::size_t>(x.size() / count);
+    return Tensor<double>({x.shape()[0] / count, x.shape()[1]},
+                          x.values().subspan(static_cast<std::size_t>(group) * size, size));
+  };
+  Pass<double> mean{Tensor<double>::scalar(0), {}};
+  for (const auto& x : inputs) mean.gradients.push_back(Tensor<double>(x.shape()));
+  for (Index g = 0; g < count; ++g) {
+    const auto pass = oracle_of_group({part(inputs[0], g), part(inputs[1], g)}, dy, attributes);
+    *mean.y.mutable_data() += pass.y.item() / static_cast<double>(count);
+    for (std::size_t i = 0; i < 2; ++i)
+      std::transform(pass.gradients[i].data(), pass.gradients[i].data() + pass.gradients[i].size(),
+                     mean.gradients[i].mutable_data() + g * pass.gradients[i].size(),
+                     [&](double gradient) { return gradient / static_cast<double>(count); });
+  }
+  return mean;
+}
+
 std::vector<OpCase> cases() {
   std::vector<OpCase> all;
   const auto add = [&](Index back, Index rain, Index channels, Attributes attributes, bool smooth = true) {
@@ -79,6 +102,10 @@ std::vector<OpCase> cases() {
   add(4, 6, 5, {{"weight", {0, 2}}, {"temperature", warm}});
   add(4, 6, 5,
       {{"pooled", true}, {"weight", {5, 7}}, {"temperature", {0.4, 0.9}}});  // its weights do not count
+  for (bool pooled : {true, false})
+    for (Index count : {2, 3})
+      add(count * 3, count * 5, 4,
+          {{"groups", count}, {"pooled", pooled}, {"weight", {0.6, 1.4}}, {"temperature", {0.4, 0.9}}});
   // The third derivative goes with the cube of 1 / t, too far for the differences.
   for (bool pooled : {true, false}) add(8, 40, 16, {{"pooled", pooled}}, false);
   return all;
@@ -91,7 +118,8 @@ TEST_CASE("layer_contrast", "[ops]") {
       "layer_contrast: expects background and rain [n,C], at least two of each, are ";
   check_op({
       .inputs = {"back", "rain"},
-      .call = [](const auto& in, const Attributes& a) { return layer_contrast(in[0], in[1], options(a)); },
+      .call = [](const auto& in,
+                 const Attributes& a) { return layer_contrast(in[0], in[1], options(a), groups(a)); },
       .oracle = oracle,
       .golden = {"layer_contrast"},
       .cases = cases(),
@@ -108,6 +136,15 @@ TEST_CASE("layer_contrast", "[ops]") {
               {.shapes = {{2, 6}, {3, 6}},
                .attributes = {{"temperature", {1, -1}}},
                .message = "layer_contrast: temperature is -1, expected more than 0"},
+              {.shapes = {{4, 6}, {5, 6}},
+               .attributes = {{"groups", 2}},
+               .message = "layer_contrast: 4 and 5 rows in 2 groups"},
+              {.shapes = {{2, 6}, {4, 6}},
+               .attributes = {{"groups", 2}},
+               .message = "layer_contrast: 2 and 4 rows in 2 groups"},
+              {.shapes = {{4, 6}, {4, 6}},
+               .attributes = {{"groups", 0}},
+               .message = "layer_contrast: 4 and 4 rows in 0 groups"},
           },
   });
 }

@@ -10,26 +10,28 @@ using namespace nlcl::test;
 namespace {
 
 double temperature(const Attributes& a) { return a.value("temperature", 0.07); }
+Index groups(const Attributes& a) { return a.value("groups", 1); }
 
 // Row by row, the cross entropy of 1 + M logits as PatchNCE lists them: the positive, then the negatives with -10 in the
 // place of the positive.
 Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, const Attributes& attributes) {
   const Tensor<double>&queries = inputs[0], &keys = inputs[1];
-  const Index count = queries.shape()[0], channels = queries.shape()[1];
+  const Index rows = queries.shape()[0], channels = queries.shape()[1], count = rows / groups(attributes);
   const double t = temperature(attributes);
   double loss = 0;
   auto dqueries = Tensor<double>::zeros(queries.shape()), dkeys = Tensor<double>::zeros(keys.shape());
-  for (Index i = 0; i < count; ++i) {
+  for (Index i = 0; i < rows; ++i) {
+    const Index first = i / count * count, last = first + count;  // of its group
     const auto similarity = [&](Index j) {
       double sum = 0;
       for (Index c = 0; c < channels; ++c) sum += queries(i, c) * keys(j, c);
       return sum;
     };
     std::vector<double> logits{similarity(i) / t};
-    for (Index j = 0; j < count; ++j) logits.push_back((i == j ? -10 : similarity(j)) / t);
+    for (Index j = first; j < last; ++j) logits.push_back((i == j ? -10 : similarity(j)) / t);
     double total = 0;
     for (double logit : logits) total += std::exp(logit);
-    loss += (std::log(total) - logits[0]) / static_cast<double>(count);
+    loss += (std::log(total) - logits[0]) / static_cast<double>(rows);
 
     const auto give = [&](Index j, double slope) {  // d loss / d similarity(j)
       for (Index c = 0; c < channels; ++c) {
@@ -37,10 +39,10 @@ Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, con
         dkeys.mutable_data()[j * channels + c] += dy.item() * slope * queries(i, c);
       }
     };
-    const double share = 1 / (t * static_cast<double>(count));
+    const double share = 1 / (t * static_cast<double>(rows));
     give(i, share * (std::exp(logits[0]) / total - 1));
-    for (Index j = 0; j < count; ++j)
-      if (j != i) give(j, share * std::exp(logits[static_cast<std::size_t>(j) + 1]) / total);
+    for (Index j = first; j < last; ++j)
+      if (j != i) give(j, share * std::exp(logits[static_cast<std::size_t>(j - first) + 1]) / total);
   }
   return {Tensor<double>::scalar(loss), {dqueries, dkeys}};
 }
@@ -62,6 +64,10 @@ std::vector<OpCase> cases() {
   for (double t : {2.0, 10.0})
     add(1, 4, t);  // the logit in place of the positive counts when it is as warm as that
   add(5, 4, 10);
+  for (Index groups : {2, 3}) {
+    add(groups * 5, 7, 0.5);
+    all.back().attributes["groups"] = groups;
+  }
   return all;
 }
 
@@ -71,7 +77,8 @@ TEST_CASE("patch_nce", "[ops]") {
   const std::string expected = "patch_nce: expects queries and keys of one shape [M,C], are ";
   check_op({
       .inputs = {"queries", "keys"},
-      .call = [](const auto& in, const Attributes& a) { return patch_nce(in[0], in[1], temperature(a)); },
+      .call = [](const auto& in,
+                 const Attributes& a) { return patch_nce(in[0], in[1], temperature(a), groups(a)); },
       .oracle = oracle,
       .golden = {"patch_nce"},
       .cases = cases(),
@@ -85,6 +92,12 @@ TEST_CASE("patch_nce", "[ops]") {
               {.shapes = {{3, 4}, {3, 4}},
                .attributes = {{"temperature", 0}},
                .message = "patch_nce: temperature is 0, expected more than 0"},
+              {.shapes = {{5, 4}, {5, 4}},
+               .attributes = {{"groups", 2}},
+               .message = "patch_nce: 5 rows in 2 groups"},
+              {.shapes = {{5, 4}, {5, 4}},
+               .attributes = {{"groups", 0}},
+               .message = "patch_nce: 5 rows in 0 groups"},
           },
   });
 }

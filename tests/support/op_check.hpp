@@ -7,6 +7,7 @@
 //   in place    no wrong gradient after an input or the output was written to
 //   same bits   for 1, 2, 3 and 7 threads, in a second run, and without a tape
 //   NaN         that goes in comes out
+//   cuda        values, gradients, same bits and NaN on a CUDA device, in float
 //   errors      with their whole message
 //
 // Parameters are inputs like any other. A kind of test that only one op needs is a TEST_CASE in the file of
@@ -22,6 +23,7 @@
 
 #include "nlcl/autograd/gradcheck.hpp"
 #include "nlcl/autograd/tape.hpp"
+#include "support/cuda.hpp"
 #include "support/errors.hpp"
 #include "support/golden.hpp"
 #include "support/tensors.hpp"
@@ -170,6 +172,22 @@ inline void check_both(const OpDescription& op, const Attributes& attributes, co
              condition * float_tolerance);
 }
 
+// The same on a CUDA device, twice. The results are copied back.
+inline void check_on_cuda(const OpDescription& op, const Attributes& attributes,
+                          const Tensors<double>& inputs, const Tensor<double>& dy,
+                          const Pass<double>& expected) {
+  INFO("in float on " << cuda_device);
+  const auto once = [&] {
+    Pass<float> pass = run(op, attributes, on_device(converted<float>(inputs), cuda_device),
+                           converted<float>(dy).to(cuda_device));
+    CHECK(pass.y.device() == cuda_device);
+    return Pass<float>{pass.y.to(Device::cpu()), on_device(pass.gradients, Device::cpu())};
+  };
+  const Pass<float> pass = once();
+  check_near(op, pass, expected, op.condition(inputs) * float_tolerance);
+  check_same_bits(op, once(), pass);
+}
+
 inline Tensors<double> random_inputs(const std::vector<Shape>& shapes, Random& random) {
   Tensors<double> inputs;
   for (const Shape& shape : shapes)
@@ -289,14 +307,20 @@ void check_bits(const OpDescription& op) {
   });
 }
 
+// The inputs, with NaN as the first value of one of them.
+inline Tensors<double> with_nan(const Tensors<double>& inputs, std::size_t i) {
+  Tensors<double> broken = inputs;
+  broken[i] = inputs[i].clone();
+  *broken[i].mutable_data() = std::numeric_limits<double>::quiet_NaN();
+  return broken;
+}
+
 inline void check_nan(const OpDescription& op) {
   for_each_case(op, [&](const OpCase& c, const Tensors<double>& inputs, const Tensor<double>&) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].size() == 0) continue;
       INFO("NaN in " << op.inputs[i]);
-      Tensors<double> broken = inputs;
-      broken[i] = inputs[i].clone();
-      *broken[i].mutable_data() = std::numeric_limits<double>::quiet_NaN();
+      const Tensors<double> broken = with_nan(inputs, i);
       CHECK(has_nan(op.call(broken, c.attributes)));
       CHECK(has_nan(op.call(converted<float>(broken), c.attributes)));
     }
@@ -313,6 +337,19 @@ inline void check_errors(const OpDescription& op) {
   }
 }
 
+inline void check_cuda(const OpDescription& op) {
+  for_each_case(op, [&](const OpCase& c, const Tensors<double>& inputs, const Tensor<double>& dy) {
+    check_on_cuda(op, c.attributes, inputs, dy, op.oracle(inputs, dy, c.attributes));
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].size() == 0) continue;
+      INFO("NaN in " << op.inputs[i]);
+      const Tensor<float> y =
+          op.call(on_device(converted<float>(with_nan(inputs, i)), cuda_device), c.attributes);
+      CHECK(has_nan(y.to(Device::cpu())));
+    }
+  });
+}
+
 inline void check_op(const OpDescription& op) {
   SECTION("values") { check_values(op); }
   SECTION("golden") { check_golden(op); }
@@ -324,6 +361,9 @@ inline void check_op(const OpDescription& op) {
     check_bits<double>(op);
   }
   SECTION("NaN") { check_nan(op); }
+  SECTION("cuda") {
+    if (cuda_is_there()) check_cuda(op);
+  }
   SECTION("errors") { check_errors(op); }
 }
 

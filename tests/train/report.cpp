@@ -217,7 +217,7 @@ TEST_CASE("samples: images of any size, near any border") {
     CAPTURE(height, width);
     Sample sample(height, width);
     for (const PatchCenter query : {PatchCenter{0, 16, 16}, PatchCenter{0, height - 16, width - 16}}) {
-      sample.queries.back = sample.queries.rain = {query};
+      sample.queries.back = sample.queries.rain = patch_centers({query});
       CHECK_NOTHROW(sample.draw(run, 1));
     }
   }
@@ -231,7 +231,7 @@ TEST_CASE("samples: what does not fit together is refused") {
                write_samples(run, 1, sample.rainy, Sample(64, 64).back, sample.rain, sample.queries, {});
              }),
              Contains("rainy [1,96,128,3], back [1,64,64,3]"));
-  sample.queries.rain.clear();
+  sample.queries.rain = {};
   CHECK_THAT(message_of<ShapeError>([&] { sample.draw(run, 1); }), Contains("a query of each layer"));
   CHECK(std::filesystem::is_empty(run.path() / "samples"));
 }

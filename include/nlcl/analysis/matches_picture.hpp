@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "nlcl/io/image.hpp"
@@ -84,7 +85,7 @@ inline void outline(Image& image, const Rectangle& box, Index line, const Colour
 // orange, its matches in blue, stronger the nearer they are. The first few are boxes and the others only
 // centres, since boxes round all of them would hide what they enclose.
 inline Image matches_picture(const Image& layer, const PatchCenter& query,
-                             const std::vector<PatchCenter>& matches, const PatchSearchOptions& search = {}) {
+                             std::span<const PatchCenter> matches, const PatchSearchOptions& search = {}) {
   constexpr Colour white{255, 255, 255}, orange{255, 149, 0}, blue{64, 196, 255};
   constexpr std::size_t boxes = 8;
 

@@ -59,15 +59,15 @@ inline void check_options(const PatchDimensionOptions& o) {
 }
 
 // The points that stand for centres: one row each, [M,dims].
-using PointsOf = std::function<Tensor<float>(const std::vector<PatchCenter>&)>;
+using PointsOf = std::function<Tensor<float>(const Tensor<PatchCenter>&)>;
 
 // The values of the patches of x [1,H,W,C], patch * patch * C of each.
 inline PointsOf patch_points(const Tensor<float>& x, Index patch) {
-  return [x, patch](const std::vector<PatchCenter>& centers) {
+  return [x, patch](const Tensor<PatchCenter>& centers) {
     const Index row = patch * x.shape()[3], stride = x.shape()[2] * x.shape()[3];
-    Tensor<float> points({std::ssize(centers), patch * row});
+    Tensor<float> points({centers.size(), patch * row});
     float* to = points.mutable_data();
-    for (const PatchCenter& center : centers)
+    for (const PatchCenter& center : centers.values())
       for (Index i = 0; i < patch; ++i)
         to = std::copy_n(x.data() + detail::patch_offset(x.shape(), center, patch) + i * stride, row, to);
     return points;
@@ -77,7 +77,7 @@ inline PointsOf patch_points(const Tensor<float>& x, Index patch) {
 // The features [1,h,w,C] under the centres in an image of height x width, C of each: what the layer contrast
 // sees of a patch.
 inline PointsOf feature_points(const Tensor<float>& features, Index height, Index width) {
-  return [=](const std::vector<PatchCenter>& centers) {
+  return [=](const Tensor<PatchCenter>& centers) {
     const NoGrad no_grad;
     return gather_patches(features, centers, height, width);
   };
@@ -155,7 +155,7 @@ class PatchDimension {
     const auto rows = detail::candidate_range(query.row, layer.shape()[1], search),
                columns = detail::candidate_range(query.column, layer.shape()[2], search);
     search.count = (rows[1] - rows[0]) * (columns[1] - columns[0]);  // all, for some may be copies
-    const std::vector<PatchCenter> candidates = thinned(nearest_patches(layer, {query}, search));
+    const Tensor<PatchCenter> candidates = thinned(nearest_patches(layer, patch_centers({query}), search));
     const Tensor<float> all = points(candidates);
     const std::vector<Index> distinct = distinct_rows(all, o_.points);
     if (std::ssize(distinct) < o_.points) return std::nullopt;
@@ -166,7 +166,7 @@ class PatchDimension {
     Tensor<float> chosen({o_.points, dims});
     float* to = chosen.mutable_data();
     for (const Index row : distinct) {
-      group.centers.push_back(candidates[static_cast<std::size_t>(row)]);
+      group.centers.push_back(candidates(row));
       to = std::copy_n(all.data() + row * dims, dims, to);
     }
     if (o_.variance < 1) chosen = principal_part(chosen, o_.variance);
@@ -178,15 +178,15 @@ class PatchDimension {
   }
 
   // Those that are `apart` from every earlier one that stays.
-  std::vector<PatchCenter> thinned(const std::vector<PatchCenter>& centers) const {
+  Tensor<PatchCenter> thinned(const Tensor<PatchCenter>& centers) const {
     if (o_.apart <= 1) return centers;
     std::vector<PatchCenter> kept;
-    for (const PatchCenter& c : centers)
+    for (const PatchCenter& c : centers.values())
       if (std::ranges::all_of(kept, [&](const PatchCenter& k) {
             return std::max(std::abs(c.row - k.row), std::abs(c.column - k.column)) >= o_.apart;
           }))
         kept.push_back(c);
-    return kept;
+    return patch_centers(kept);
   }
 
   PatchDimensionOptions o_;

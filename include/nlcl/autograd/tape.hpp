@@ -15,12 +15,13 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "nlcl/core/parallel.hpp"
+#include "nlcl/core/elementwise.hpp"
 #include "nlcl/core/tensor.hpp"
 
 namespace nlcl {
@@ -36,12 +37,10 @@ void add_gradient(Tensor<T>& sum, Tensor<T> term) {
   }
   require<ShapeError>(sum.shape() == term.shape(), "tape: gradients of shape ", sum.shape(), " and ",
                       term.shape());
+  require<DeviceError>(sum.device() == term.device(), "tape: gradients on ", sum.device(), " and ",
+                       term.device());
   if (!sum.is_sole_owner()) sum = sum.clone();
-  T* const to = sum.mutable_data();
-  const T* const from = term.data();
-  parallel_blocks(sum.size(), elements_per_task, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) to[i] += from[i];
-  });
+  update(sum, term, Plus{});
 }
 
 }  // namespace detail
@@ -142,7 +141,7 @@ class Tape {
   Gradients<T> backward(const Tensor<T>& loss) {
     require<ShapeError>(loss.size() == 1, "backward: the loss has shape ", loss.shape(),
                         ", expected one element (or give the gradient that arrives at it)");
-    return backward(loss, Tensor<T>::full(loss.shape(), T{1}));
+    return backward(loss, Tensor<T>::full(loss.shape(), T{1}, loss.device()));
   }
 
   // Gradients of sum(y * dy). The walk frees what operations saved as it goes, so it can be made once.
@@ -150,6 +149,8 @@ class Tape {
     require<TapeError>(!walked_, "backward: this tape has been walked already, record the pass again");
     require<ShapeError>(y.shape() == dy.shape(), "backward: y has shape ", y.shape(), ", its gradient ",
                         dy.shape());
+    require<DeviceError>(y.device() == dy.device(), "backward: y is on ", y.device(), ", its gradient on ",
+                         dy.device());
     const auto start = find(y);
     require<TapeError>(start != constant,
                        "backward: the tensor was not computed on this tape from any that needs a gradient");
@@ -243,10 +244,27 @@ class Tape {
   bool walked_ = false;
 };
 
+// The device of an op's inputs, those that are there. Throws DeviceError unless they are all on one, and for
+// anything but float on a CUDA device.
+template <class T>
+Device common_device(std::string_view op, std::initializer_list<const Tensor<T>*> inputs) {
+  const Tensor<T>* first = nullptr;
+  for (const Tensor<T>* input : inputs) {
+    if (!*input) continue;
+    if (!first) first = input;
+    require<DeviceError>(input->device() == first->device(), op, ": inputs on ", first->device(), " and ",
+                         input->device());
+  }
+  const Device device = first ? first->device() : Device::cpu();
+  require<DeviceError>(on_cuda<T> || !device.is_cuda(), op, ": on ", device, " it takes float only");
+  return device;
+}
+
 // Runs `op` on its inputs, and records it if a tape is there and any input needs a gradient.
 template <class Op, class T, std::same_as<Tensor<T>>... Rest>
 requires Differentiable<Op, T, 1 + sizeof...(Rest)> Tensor<T> apply(Op op, const Tensor<T>& first,
                                                                     const Rest&... rest) {
+  common_device<T>(Op::name, {&first, &rest...});
   const auto forward = [&](Op& running) { return running.forward(first, rest...); };
   if (auto* tape = Tape<T>::current())
     return tape->template record<Op, 1 + sizeof...(Rest)>(std::move(op), {&first, &rest...}, forward);

@@ -1,12 +1,33 @@
-// Where a tensor lives. The CPU is always there; CUDA devices exist in builds with CUDA only.
+// Where a tensor lives: on the CPU, or on a CUDA device in programs that link nlcl::cuda.
 #pragma once
 
+#include <atomic>
 #include <ostream>
 #include <string_view>
+#include <type_traits>
 
 #include "nlcl/core/error.hpp"
 
+// A function for both: mathematics that the CPU and the kernels share.
+#if defined(__CUDACC__)
+#define NLCL_BOTH __host__ __device__
+#else
+#define NLCL_BOTH
+#endif
+
 namespace nlcl {
+
+// Whether the CUDA backend is there: linking nlcl::cuda defines NLCL_CUDA.
+#if defined(NLCL_CUDA)
+inline constexpr bool has_cuda = true;
+#else
+inline constexpr bool has_cuda = false;
+#endif
+
+// Whether an op on tensors of T may find them on a CUDA device, which computes in float only:
+//     if constexpr (on_cuda<T>) if (x.device().is_cuda()) return cuda::conv2d(...);
+template <class T>
+inline constexpr bool on_cuda = has_cuda&& std::is_same_v<T, float>;
 
 struct Device {
   enum class Kind { cpu, cuda };
@@ -15,6 +36,8 @@ struct Device {
 
   static constexpr Device cpu() { return {}; }
   static constexpr Device cuda(int index = 0) { return {Kind::cuda, index}; }
+
+  constexpr bool is_cuda() const { return kind == Kind::cuda; }
 
   // "cpu" or "cuda:N"; throws DeviceError for anything else.
   static Device parse(std::string_view name) {
@@ -31,15 +54,18 @@ struct Device {
 
   friend bool operator==(const Device&, const Device&) = default;
   friend std::ostream& operator<<(std::ostream& out, const Device& device) {
-    if (device.kind == Kind::cpu) return out << "cpu";
+    if (!device.is_cuda()) return out << "cpu";
     return out << "cuda:" << device.index;
   }
 };
 
-// Throws DeviceError unless memory can be had on `device`.
-inline void require_available(const Device& device) {
-  require<DeviceError>(device.kind == Device::Kind::cpu, "device: ", device,
-                       " is not available, this build has no CUDA");
+// In which numbers the convolutions of a CUDA device multiply. They always add in float32.
+enum class Precision { float32, tf32, bf16 };
+
+namespace detail {
+inline std::atomic<Precision> current_precision = Precision::float32;
 }
+inline Precision precision() { return detail::current_precision; }
+inline void set_precision(Precision precision) { detail::current_precision = precision; }
 
 }  // namespace nlcl

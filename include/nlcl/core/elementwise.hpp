@@ -1,17 +1,42 @@
-// A function of each element, on all threads.
+// A function of each element, on all threads or on a CUDA device.
 //
 // The function takes values, not places: they are read before it decides anything, and so the loop can be
-// vectorised even where the function chooses between two of them.
+// vectorised even where the function chooses between two of them. One that is to run on a CUDA device too is a
+// struct derived from MapFunction whose operator() is NLCL_BOTH, named in its op's .cuh.
 #pragma once
 
+#include <concepts>
+
+#include "nlcl/core/device.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/core/tensor.hpp"
 
 namespace nlcl {
 
+struct MapFunction {};
+
+struct Plus : MapFunction {
+  template <class T>
+  NLCL_BOTH T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+
+namespace cuda {
+template <class F>
+Tensor<float> map(const Tensor<float>& x, const F& f);
+template <class F>
+Tensor<float> map(const Tensor<float>& a, const Tensor<float>& b, const F& f);
+template <class F>
+void update(Tensor<float>& y, const Tensor<float>& x, const F& f);
+}  // namespace cuda
+
 // y = f(x), of x's shape.
 template <class T, class F>
 Tensor<T> map(const Tensor<T>& x, const F& f) {
+  if constexpr (on_cuda<T> && std::derived_from<F, MapFunction>)
+    if (x.device().is_cuda()) return cuda::map(x, f);
+  require<DeviceError>(!x.device().is_cuda(), "map: a function of the CPU, x is on ", x.device());
   Tensor<T> y(x.shape());
   const T* const from = x.data();
   T* const to = y.mutable_data();
@@ -25,6 +50,10 @@ Tensor<T> map(const Tensor<T>& x, const F& f) {
 template <class T, class F>
 Tensor<T> map(const Tensor<T>& a, const Tensor<T>& b, const F& f) {
   require<ShapeError>(a.shape() == b.shape(), "map: shapes ", a.shape(), " and ", b.shape());
+  require<DeviceError>(a.device() == b.device(), "map: devices ", a.device(), " and ", b.device());
+  if constexpr (on_cuda<T> && std::derived_from<F, MapFunction>)
+    if (a.device().is_cuda()) return cuda::map(a, b, f);
+  require<DeviceError>(!a.device().is_cuda(), "map: a function of the CPU, a is on ", a.device());
   Tensor<T> y(a.shape());
   const T *const left = a.data(), *const right = b.data();
   T* const to = y.mutable_data();
@@ -32,6 +61,21 @@ Tensor<T> map(const Tensor<T>& a, const Tensor<T>& b, const F& f) {
     for (Index i = begin; i < end; ++i) to[i] = f(left[i], right[i]);
   });
   return y;
+}
+
+// y = f(y, x) in place, y and x of one shape.
+template <class T, class F>
+void update(Tensor<T>& y, const Tensor<T>& x, const F& f) {
+  require<ShapeError>(y.shape() == x.shape(), "update: shapes ", y.shape(), " and ", x.shape());
+  require<DeviceError>(y.device() == x.device(), "update: devices ", y.device(), " and ", x.device());
+  if constexpr (on_cuda<T> && std::derived_from<F, MapFunction>)
+    if (y.device().is_cuda()) return cuda::update(y, x, f);
+  require<DeviceError>(!y.device().is_cuda(), "update: a function of the CPU, y is on ", y.device());
+  const T* const from = x.data();
+  T* const to = y.mutable_data();
+  parallel_blocks(y.size(), elements_per_task, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) to[i] = f(to[i], from[i]);
+  });
 }
 
 }  // namespace nlcl

@@ -1,4 +1,4 @@
-// Memory of tensors: 64-byte aligned, reference-counted, recycled through a pool.
+// Memory of tensors, on any device: aligned, reference-counted, recycled through a pool.
 //
 // A step of training asks for the same sizes again and again. The pool keeps what is given back and hands it
 // out to the next request of the same size, so that after the first step nothing is asked of the system, and
@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,14 +20,44 @@
 #include <sys/mman.h>
 #endif
 
+#include "nlcl/core/cuda.hpp"
 #include "nlcl/core/device.hpp"
 #include "nlcl/core/error.hpp"
 
 namespace nlcl {
 
+// Where a pool has its memory from. Sizes are multiples of Pool::alignment.
+struct MemorySource {
+  void* (*allocate)(std::size_t size, int device);  // null when there is none left
+  void (*release)(void* block, std::size_t size, int device) noexcept;
+};
+
+namespace detail {
+
+// Large blocks ask for large pages: an image of 32 channels is thousands of ordinary ones, more than the
+// processor keeps the addresses of.
+inline constexpr std::size_t large_page = std::size_t{1} << 21;
+inline constexpr std::size_t cache_line = 64;  // also the widest vector register
+
+inline std::align_val_t alignment_of(std::size_t size) {
+  return std::align_val_t{size >= 2 * large_page ? large_page : cache_line};
+}
+inline void* allocate_on_cpu(std::size_t size, int) {
+  void* const block = ::operator new(size, alignment_of(size), std::nothrow);
+#if defined(__linux__)
+  if (block && size >= 2 * large_page) madvise(block, size, MADV_HUGEPAGE);  // a wish: it may be refused
+#endif
+  return block;
+}
+inline void release_on_cpu(void* block, std::size_t size, int) noexcept {
+  ::operator delete(block, alignment_of(size));
+}
+
+}  // namespace detail
+
 class Pool {
  public:
-  static constexpr std::size_t alignment = 64;  // a cache line, and the widest vector register
+  static constexpr std::size_t alignment = detail::cache_line;
 
   struct Stats {
     std::size_t in_use = 0;       // bytes held by live storages
@@ -34,6 +65,11 @@ class Pool {
     std::size_t peak = 0;         // largest in_use + cached since the start or the last reset_peak()
     std::size_t allocations = 0;  // requests that the system had to serve
   };
+
+  Pool() = default;  // on the CPU
+  Pool(const MemorySource& source, Device device) : source_(source), device_(device) {}
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
 
   // The pool of the CPU. It is never destroyed: storages of static lifetime may outlive any destructor.
   static Pool& cpu() {
@@ -53,12 +89,13 @@ class Pool {
       stats_.cached -= size;
     } else {
       if (bin.free.capacity() == bin.blocks) bin.free.reserve(2 * bin.blocks + 1);  // give_back() cannot fail
-      block = allocate(size);
+      block = source_.allocate(size, device_.index);
       if (!block) {  // what lies unused in other sizes may be enough
         release_cached();
-        block = allocate(size);
+        block = source_.allocate(size, device_.index);
       }
-      require<MemoryError>(block, "memory: ", bytes, " bytes cannot be had, ", stats_.in_use, " are in use");
+      require<MemoryError>(block, "memory: ", bytes, " bytes cannot be had", where(), ", ", stats_.in_use,
+                           " are in use");
       ++bin.blocks;
       ++stats_.allocations;
     }
@@ -101,41 +138,29 @@ class Pool {
     require<MemoryError>(bytes <= PTRDIFF_MAX - alignment, "memory: ", bytes, " bytes cannot be had");
     return (bytes + alignment - 1) / alignment * alignment;
   }
-  // Large blocks ask for large pages: an image of 32 channels is thousands of ordinary ones, more than the
-  // processor keeps the addresses of.
-  static constexpr std::size_t large_page = std::size_t{1} << 21;
-  static std::align_val_t alignment_of(std::size_t size) {
-    return std::align_val_t{size >= 2 * large_page ? large_page : alignment};
-  }
-  static void* allocate(std::size_t size) {
-    void* const block = ::operator new(size, alignment_of(size), std::nothrow);
-#if defined(__linux__)
-    if (block && size >= 2 * large_page) madvise(block, size, MADV_HUGEPAGE);  // a wish: it may be refused
-#endif
-    return block;
-  }
+  std::string where() const { return device_.is_cuda() ? text(" on ", device_) : ""; }
   void release_cached() {
     for (auto& [size, bin] : bins_) {
-      for (void* block : bin.free) ::operator delete(block, alignment_of(size));
+      for (void* block : bin.free) source_.release(block, size, device_.index);
       bin.blocks -= bin.free.size();
       bin.free.clear();
     }
     stats_.cached = 0;
   }
 
+  MemorySource source_{&detail::allocate_on_cpu, &detail::release_on_cpu};
+  Device device_;
   mutable std::mutex mutex_;
   std::map<std::size_t, Bin> bins_;  // by block size
   Stats stats_;
 };
 
-// A block of the pool. `version` counts the writes, so that a change after the fact can be noticed.
+// A block of its device's pool. `version` counts the writes, so that a change after the fact can be noticed.
 class Storage {
  public:
-  Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
-    require_available(device);
-    data_ = Pool::cpu().take(bytes);
-  }
-  ~Storage() { Pool::cpu().give_back(data_, bytes_); }
+  Storage(std::size_t bytes, Device device)
+      : bytes_(bytes), device_(device), pool_(&pool_of(device)), data_(pool_->take(bytes)) {}
+  ~Storage() { pool_->give_back(data_, bytes_); }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
@@ -149,8 +174,16 @@ class Storage {
   Device device() const { return device_; }
 
  private:
+  static Pool& pool_of(Device device) {
+    require_available(device);
+    if constexpr (has_cuda)
+      if (device.is_cuda()) return cuda::pool(device.index);
+    return Pool::cpu();
+  }
+
   std::size_t bytes_;
   Device device_;
+  Pool* pool_;
   void* data_ = nullptr;
   std::uint64_t version_ = 0;
 };

@@ -14,6 +14,7 @@
 #include <span>
 #include <type_traits>
 
+#include "nlcl/core/cuda.hpp"
 #include "nlcl/core/device.hpp"
 #include "nlcl/core/error.hpp"
 #include "nlcl/core/shape.hpp"
@@ -50,12 +51,17 @@ class Tensor {
   Tensor(const Shape& shape, std::initializer_list<T> values)
       : Tensor(shape, std::span<const T>(values.begin(), values.size())) {}
 
-  static Tensor full(const Shape& shape, T value) {
-    Tensor result(shape);
+  static Tensor full(const Shape& shape, T value, Device device = Device::cpu()) {
+    Tensor result(shape, device);
+    if constexpr (has_cuda)
+      if (device.is_cuda()) {
+        cuda::fill(result.mutable_data(), &value, sizeof(T), result.size(), device.index);
+        return result;
+      }
     std::fill_n(result.mutable_data(), result.size(), value);
     return result;
   }
-  static Tensor zeros(const Shape& shape) { return full(shape, T{}); }
+  static Tensor zeros(const Shape& shape, Device device = Device::cpu()) { return full(shape, T{}, device); }
   static Tensor scalar(T value) { return full({}, value); }
 
   explicit operator bool() const { return storage_ != nullptr; }
@@ -63,23 +69,30 @@ class Tensor {
   Index size() const { return storage_ ? shape_.size() : 0; }
   Device device() const { return storage_ ? storage_->device() : Device::cpu(); }
 
+  // Where the values begin: on a CUDA device an address that only the device can read.
   const T* data() const { return storage_ ? static_cast<const T*>(storage_->data()) : nullptr; }
   T* mutable_data() { return storage_ ? static_cast<T*>(storage_->mutable_data()) : nullptr; }
-  std::span<const T> values() const { return {data(), static_cast<std::size_t>(size())}; }
 
-  // The single value of a tensor of one element. Throws ShapeError for any other size.
-  T item() const {
-    require<ShapeError>(size() == 1, "item: expects one element, the shape is ", shape_);
-    return *data();
+  // Throws DeviceError for a tensor that is not on the CPU.
+  std::span<const T> values() const {
+    require_on_cpu("values");
+    return {data(), static_cast<std::size_t>(size())};
   }
 
-  // The value at one position; throws ShapeError outside the shape. For tests and teaching, not for inner
-  // loops.
+  // The single value of a tensor of one element, on whatever device. Throws ShapeError for any other size.
+  T item() const {
+    require<ShapeError>(size() == 1, "item: expects one element, the shape is ", shape_);
+    return *to(Device::cpu()).data();
+  }
+
+  // The value at one position; throws ShapeError outside the shape, DeviceError off the CPU. For tests and
+  // teaching, not for inner loops.
   template <std::convertible_to<Index>... At>
   T operator()(At... at) const {
     const std::array<Index, sizeof...(At)> position{static_cast<Index>(at)...};
     require<ShapeError>(static_cast<int>(position.size()) == shape_.rank(), "tensor: ", position.size(),
                         " indices for shape ", shape_);
+    require_on_cpu("tensor(...)");
     Index offset = 0;
     for (int axis = 0; axis < shape_.rank(); ++axis) {
       const Index i = position[static_cast<std::size_t>(axis)];
@@ -97,7 +110,11 @@ class Tensor {
     return result;
   }
 
-  Tensor clone() const { return storage_ ? Tensor(shape_, values()) : Tensor(); }
+  // The same values in a storage of their own, as a constant.
+  Tensor clone() const { return copied_to(device()); }
+
+  // The same values on `device`, as a constant: a handle to them where they are there already, else a copy.
+  Tensor to(Device device) const { return this->device() == device ? detached() : copied_to(device); }
 
   // The same values as a constant: no gradient flows through the result.
   Tensor detached() const {
@@ -123,6 +140,23 @@ class Tensor {
   void set_slot(TapeSlot slot) { slot_ = slot; }
 
  private:
+  Tensor copied_to(Device device) const {
+    if (!storage_) return {};
+    Tensor result(shape_, device);
+    if constexpr (has_cuda)
+      if (device.is_cuda() || this->device().is_cuda()) {
+        cuda::copy(result.mutable_data(), device, data(), this->device(), storage_->bytes());
+        return result;
+      }
+    std::copy_n(data(), size(), result.mutable_data());
+    return result;
+  }
+
+  void require_on_cpu(const char* what) const {
+    require<DeviceError>(!device().is_cuda(), what, ": the tensor is on ", device(),
+                         ", copy it with to(Device::cpu())");
+  }
+
   static std::size_t bytes_of(const Shape& shape) {
     require<MemoryError>(static_cast<std::size_t>(shape.size()) <= PTRDIFF_MAX / sizeof(T),
                          "memory: a tensor of shape ", shape, " has more bytes than can be addressed");

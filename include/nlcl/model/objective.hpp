@@ -97,11 +97,11 @@ struct ObjectiveOptions {
 
 // One query for each image of the batch and each of the four searches.
 struct Queries {
-  std::vector<PatchCenter> rainy, clean, back, rain;
+  Tensor<PatchCenter> rainy, clean, back, rain;  // [N]
 };
 
 // Row and column uniform in [16, H-16] and [16, W-16]. Throws ShapeError for sides below 33.
-inline std::vector<PatchCenter> draw_queries(const Shape& x, Random& random) {
+inline Tensor<PatchCenter> draw_queries(const Shape& x, Random& random) {
   constexpr Index margin = 16;
   require<ShapeError>(x.rank() == 4 && x[1] > 2 * margin && x[2] > 2 * margin,
                       "queries: images expect sides above ", 2 * margin, ", x is ", x);
@@ -113,7 +113,7 @@ inline std::vector<PatchCenter> draw_queries(const Shape& x, Random& random) {
     const Index row = draw(x[1]);
     queries.push_back({n, row, draw(x[2])});
   }
-  return queries;
+  return patch_centers(queries);
 }
 
 // The terms of the generators' loss before they are weighted, as scalars on the tape.
@@ -196,45 +196,46 @@ class Objective {
   }
 
  private:
-  static constexpr std::size_t images(const Tensor<T>& x) { return static_cast<std::size_t>(x.shape()[0]); }
-
   // Mean over images and taps. Keys are constants: the features of the input, and their projections.
   Tensor<T> location_loss(const std::vector<Tensor<T>>& keys, const Tensor<T>& output,
-                          const std::vector<PatchCenter>& queries) const {
+                          const Tensor<PatchCenter>& queries) const {
     const std::vector<Tensor<T>> features = networks_.clean.encode(output, Networks<T>::location_taps());
     const Index height = output.shape()[1], width = output.shape()[2];
-    Tensor<T> total;
-    for (const PatchCenter& query : queries) {
-      const auto centers = nearest_patches(keys.front(), {query}, {.count = options_.location_patches});
-      const auto query_vectors = networks_.location(features, centers, height, width);
-      const auto key_vectors = [&] {
-        const NoGrad no_grad;
-        return networks_.location(keys, centers, height, width);
-      }();
-      for (std::size_t tap = 0; tap < keys.size(); ++tap) {
-        const Tensor<T> loss = patch_nce(query_vectors[tap], key_vectors[tap], options_.location_temperature);
-        total = total ? sum(total, loss) : loss;
-      }
-    }
-    return scale(total, 1.0 / static_cast<double>(queries.size() * keys.size()));
+    const auto centers = matches(keys.front(), queries, options_.location_patches);
+    const auto query_vectors = networks_.location(features, centers, height, width);
+    const auto key_vectors = [&] {
+      const NoGrad no_grad;
+      return networks_.location(keys, centers, height, width);
+    }();
+    return mean_over_taps(keys.size(), [&](std::size_t tap) {
+      return patch_nce(query_vectors[tap], key_vectors[tap], options_.location_temperature, queries.size());
+    });
   }
 
   // Mean over images and taps.
   Tensor<T> layer_loss(const std::vector<Tensor<T>>& back_features, const Queries& queries) const {
     const std::vector<Tensor<T>> rain_features = networks_.discriminator.features(rain_);
     const Index height = back_.shape()[1], width = back_.shape()[2];
-    Tensor<T> total;
-    for (std::size_t n = 0; n < images(back_); ++n) {
-      const auto back_centers = nearest_patches(back_, {queries.back[n]}, {.count = options_.back_patches});
-      const auto rain_centers = nearest_patches(rain_, {queries.rain[n]}, {.count = options_.rain_patches});
-      const auto back = networks_.back_layer(back_features, back_centers, height, width);
-      const auto rain = networks_.rain_layer(rain_features, rain_centers, height, width);
-      for (std::size_t tap = 0; tap < back.size(); ++tap) {
-        const Tensor<T> loss = layer_contrast(back[tap], rain[tap], options_.layer_contrast);
-        total = total ? sum(total, loss) : loss;
-      }
-    }
-    return scale(total, 1.0 / static_cast<double>(images(back_) * back_features.size()));
+    const auto back_centers = matches(back_, queries.back, options_.back_patches);
+    const auto rain_centers = matches(rain_, queries.rain, options_.rain_patches);
+    const auto back = networks_.back_layer(back_features, back_centers, height, width);
+    const auto rain = networks_.rain_layer(rain_features, rain_centers, height, width);
+    return mean_over_taps(back.size(), [&](std::size_t tap) {
+      return layer_contrast(back[tap], rain[tap], options_.layer_contrast, queries.back.size());
+    });
+  }
+
+  // Of all images at once: the losses take them apart again, as groups of rows.
+  static Tensor<PatchCenter> matches(const Tensor<T>& x, const Tensor<PatchCenter>& queries, Index count) {
+    require<ShapeError>(queries.size() == x.shape()[0], "objective: ", queries.size(), " queries for ",
+                        x.shape()[0], " images");
+    return nearest_patches(x, queries, {.count = count});
+  }
+
+  static Tensor<T> mean_over_taps(std::size_t taps, const auto& loss) {
+    Tensor<T> total = loss(0);
+    for (std::size_t tap = 1; tap < taps; ++tap) total = sum(total, loss(tap));
+    return scale(total, 1.0 / static_cast<double>(taps));
   }
 
   const Networks<T>& networks_;

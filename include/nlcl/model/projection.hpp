@@ -33,7 +33,7 @@ class ProjectionHeads {
 
   // The unit vectors [M,256] under M centres of an image [height,width], for each tap [N,h,w,C].
   std::vector<Tensor<T>> operator()(const std::vector<Tensor<T>>& features,
-                                    const std::vector<PatchCenter>& centers, Index height,
+                                    const Tensor<PatchCenter>& centers, Index height,
                                     Index image_width) const {
     require<ShapeError>(features.size() == heads.size(), "projection: ", features.size(), " taps for ",
                         heads.size(), " heads");

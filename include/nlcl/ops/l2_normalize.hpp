@@ -16,6 +16,27 @@
 
 namespace nlcl {
 
+namespace cuda {
+
+Tensor<float> l2_normalize(const Tensor<float>& x, float eps);
+Tensor<float> l2_normalize_gradient(const Tensor<float>& x, const Tensor<float>& dy, float eps);
+
+}  // namespace cuda
+
+namespace detail {
+
+// dx of a row, from |x| and x . g.
+template <class T>
+struct L2Gradient {
+  T length, along;
+
+  NLCL_BOTH constexpr L2Gradient(T norm, T eps, T product)
+      : length(norm + eps), along(norm > 0 ? product / (norm * length * length) : T{}) {}
+  NLCL_BOTH constexpr T operator()(T x, T g) const { return g / length - x * along; }
+};
+
+}  // namespace detail
+
 template <class T>
 struct L2Normalize {
   static constexpr std::string_view name = "l2_normalize";
@@ -25,6 +46,8 @@ struct L2Normalize {
   Tensor<T> forward(const Tensor<T>& input) {
     require<ShapeError>(input.shape().rank() == 2, "l2_normalize: x expects [M,C], is ", input.shape());
     x = input;
+    if constexpr (on_cuda<T>)
+      if (input.device().is_cuda()) return cuda::l2_normalize(input, eps);
     Tensor<T> y(input.shape());
     T* const to = y.mutable_data();
     for_each_row([&](Index first, Index last) {
@@ -35,13 +58,14 @@ struct L2Normalize {
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda()) return {cuda::l2_normalize_gradient(x.get(), dy, eps)};
     const T *const v = x.get().data(), *const g = dy.data();
     Tensor<T> dx(dy.shape());
     T* const to = dx.mutable_data();
     for_each_row([&](Index first, Index last) {
-      const T norm = std::sqrt(dot(v, v, first, last)), length = norm + eps;
-      const T along = norm > 0 ? dot(v, g, first, last) / (norm * length * length) : T{};
-      for (Index i = first; i < last; ++i) to[i] = g[i] / length - v[i] * along;
+      const detail::L2Gradient<T> gradient(std::sqrt(dot(v, v, first, last)), eps, dot(v, g, first, last));
+      for (Index i = first; i < last; ++i) to[i] = gradient(v[i], g[i]);
     });
     return {dx};
   }

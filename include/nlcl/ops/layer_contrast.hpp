@@ -16,6 +16,9 @@
 // With p[i,a] = exp(s[i,a]) / sum over a' != i of exp(s[i,a']):
 //
 //     ds[i,a] = c_l (p[i,a] - [a in P(i)] / |P(i)|) for a != i, ds[i,i] = 0        dz = (ds / t) z + (ds / t)^T z
+//
+// Rows may come in groups, one for each image: each group is a pool of its own, and the loss is the mean over
+// all groups.
 #pragma once
 
 #include <algorithm>
@@ -36,70 +39,126 @@ struct LayerContrastOptions {
   std::array<double, 2> temperature{0.07, 0.07};  // of background and rain anchors
 };
 
+namespace cuda {
+
+struct LayerContrastResult {
+  Tensor<float> loss;   // a scalar
+  Tensor<float> slope;  // [G * n,n], ds / t
+};
+
+LayerContrastResult layer_contrast(const Tensor<float>& background, const Tensor<float>& rain,
+                                   const LayerContrastOptions& options, Index groups);
+std::array<Tensor<float>, 2> layer_contrast_gradient(const Tensor<float>& background,
+                                                     const Tensor<float>& rain, const Tensor<float>& slope,
+                                                     const Tensor<float>& dy,
+                                                     const LayerContrastOptions& options, Index groups);
+
+}  // namespace cuda
+
+namespace detail {
+
+// c_l, the weight of an anchor of a layer with so many members of each in the pool.
+inline double anchor_weight(const LayerContrastOptions& o, const std::array<Index, 2>& members,
+                            std::size_t layer) {
+  return o.pooled ? 1.0 / static_cast<double>(members[0] + members[1])
+                  : o.weight[layer] / static_cast<double>(members[layer]);
+}
+
+}  // namespace detail
+
 template <class T>
 struct LayerContrast {
   static constexpr std::string_view name = "layer_contrast";
   LayerContrastOptions options;
-  Saved<T> pool;   // [n,C], background first
-  Saved<T> slope;  // [n,n], ds / t
-  Index back_count = 0;
+  Index groups;               // G
+  Saved<T> background, rain;  // [G * n_B,C], [G * n_R,C]
+  Saved<T> slope;             // [G * n,n] for a pool of n = n_B + n_R, ds / t
 
-  Tensor<T> forward(const Tensor<T>& back, const Tensor<T>& rain) {
-    const Shape &b = back.shape(), &r = rain.shape();
+  Tensor<T> forward(const Tensor<T>& back, const Tensor<T>& streaks) {
+    const Shape &b = back.shape(), &r = streaks.shape();
     require<ShapeError>(b.rank() == 2 && r.rank() == 2 && b[1] == r[1] && b[0] >= 2 && r[0] >= 2,
                         "layer_contrast: expects background and rain [n,C], at least two of each, are ", b,
                         " and ", r);
+    require<ShapeError>(
+        groups > 0 && b[0] % groups == 0 && r[0] % groups == 0 && std::min(b[0], r[0]) >= 2 * groups,
+        "layer_contrast: ", b[0], " and ", r[0], " rows in ", groups, " groups");
     for (double t : options.temperature)
       require<ShapeError>(t > 0, "layer_contrast: temperature is ", t, ", expected more than 0");
-    back_count = b[0];
-    const Index count = b[0] + r[0];
-    Tensor<T> z({count, b[1]}), ds({count, count});
-    std::copy_n(rain.data(), rain.size(), std::copy_n(back.data(), back.size(), z.mutable_data()));
-    auto s = detail::mutable_matrix(ds);
-    s.noalias() = detail::matrix(z) * detail::matrix(z).transpose();
-
+    background = back, rain = streaks;
+    if constexpr (on_cuda<T>)
+      if (back.device().is_cuda()) {
+        const cuda::LayerContrastResult result = cuda::layer_contrast(back, streaks, options, groups);
+        slope = result.slope;
+        return result.loss;
+      }
+    const std::array<Index, 2> members{b[0] / groups, r[0] / groups};
+    const Index count = members[0] + members[1];
+    Tensor<T> ds({groups * count, count});
     double loss = 0;
-    for (Index i = 0; i < count; ++i) {
-      const std::size_t layer = i < back_count ? 0 : 1;
-      const Index first = layer == 0 ? 0 : back_count, members = layer == 0 ? b[0] : r[0];
-      const double weight = options.pooled ? 1.0 / static_cast<double>(count)
-                                           : options.weight[layer] / static_cast<double>(members);
-      const T temperature = static_cast<T>(options.temperature[layer]), others = static_cast<T>(members - 1);
-      auto row = s.row(i);
-      row /= temperature;
-      const T positives = (row.segment(first, members).sum() - row(i)) / others;
-      row(i) = -std::numeric_limits<T>::infinity();  // the anchor is not in its own sum
-      const T largest = row.maxCoeff();
-      row = (row.array() - largest).exp();
-      const double total = row.template cast<double>().sum();
-      loss += weight * (std::log(total) + static_cast<double>(largest - positives));
-      row /= static_cast<T>(total);
-      row.segment(first, members).array() -= 1 / others;
-      row(i) = 0;
-      row *= static_cast<T>(weight) / temperature;
+    for (Index g = 0; g < groups; ++g) {
+      const Tensor<T> pooled = pool(g);
+      const auto z = detail::matrix(pooled);
+      auto s = detail::mutable_matrix(ds, g, groups);
+      s.noalias() = z * z.transpose();
+      for (Index i = 0; i < count; ++i) {
+        const std::size_t layer = i < members[0] ? 0 : 1;
+        const Index first = layer == 0 ? 0 : members[0];
+        const double weight = detail::anchor_weight(options, members, layer) / static_cast<double>(groups);
+        const T temperature = static_cast<T>(options.temperature[layer]),
+                others = static_cast<T>(members[layer] - 1);
+        auto row = s.row(i);
+        row /= temperature;
+        auto own_layer = row.segment(first, members[layer]);
+        const T positives = (own_layer.sum() - row(i)) / others;
+        row(i) = -std::numeric_limits<T>::infinity();  // the anchor is not in its own sum
+        const T largest = row.maxCoeff();
+        row = (row.array() - largest).exp();
+        const double total = row.template cast<double>().sum();
+        loss += weight * (std::log(total) + static_cast<double>(largest - positives));
+        row /= static_cast<T>(total);
+        own_layer.array() -= 1 / others;
+        row(i) = 0;
+        row *= static_cast<T>(weight) / temperature;
+      }
     }
-    pool = z, slope = ds;
+    slope = ds;
     return Tensor<T>::scalar(static_cast<T>(loss));
   }
 
   std::array<Tensor<T>, 2> backward(const Tensor<T>& dy, const Wanted<2>&) const {
-    const auto z = detail::matrix(pool.get());
-    const auto ds = detail::matrix(slope.get());
-    const detail::Matrix<T> dz = dy.item() * (ds * z + ds.transpose() * z);
-    const Index rain_count = pool.shape()[0] - back_count, channels = pool.shape()[1];
-    Tensor<T> back({back_count, channels}), rain({rain_count, channels});
-    detail::mutable_matrix(back) = dz.topRows(back_count);
-    detail::mutable_matrix(rain) = dz.bottomRows(rain_count);
-    return {back, rain};
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda())
+        return cuda::layer_contrast_gradient(background.get(), rain.get(), slope.get(), dy, options, groups);
+    std::array<Tensor<T>, 2> gradients{Tensor<T>(background.shape()), Tensor<T>(rain.shape())};
+    for (Index g = 0; g < groups; ++g) {
+      const Tensor<T> pooled = pool(g);
+      const auto z = detail::matrix(pooled);
+      const auto ds = detail::matrix(slope.get(), g, groups);
+      const detail::Matrix<T> dz = dy.item() * (ds * z + ds.transpose() * z);
+      auto back = detail::mutable_matrix(gradients[0], g, groups);
+      back = dz.topRows(back.rows());
+      detail::mutable_matrix(gradients[1], g, groups) = dz.bottomRows(dz.rows() - back.rows());
+    }
+    return gradients;
+  }
+
+ private:
+  // The unit vectors of a group [n,C], background first.
+  Tensor<T> pool(Index group) const {
+    const Index back = background.get().size() / groups, streaks = rain.get().size() / groups;
+    Tensor<T> z({(background.shape()[0] + rain.shape()[0]) / groups, background.shape()[1]});
+    T* const to = std::copy_n(background.get().data() + group * back, back, z.mutable_data());
+    std::copy_n(rain.get().data() + group * streaks, streaks, to);
+    return z;
   }
 };
 
-// background [n_B,C] and rain [n_R,C], rows of length 1, at least two of each -> a scalar. Throws ShapeError
-// where they do not fit.
+// background [groups * n_B,C] and rain [groups * n_R,C], rows of length 1, at least two of each in a group -> a
+// scalar. Throws ShapeError where they do not fit.
 template <class T>
 Tensor<T> layer_contrast(const Tensor<T>& background, const Tensor<T>& rain,
-                         LayerContrastOptions options = {}) {
-  return apply(LayerContrast<T>{options, {}, {}}, background, rain);
+                         LayerContrastOptions options = {}, Index groups = 1) {
+  return apply(LayerContrast<T>{options, groups, {}, {}, {}}, background, rain);
 }
 
 }  // namespace nlcl

@@ -10,6 +10,15 @@
 
 namespace nlcl {
 
+// The value, times the slope where the sign is not positive: y from x, and dx from y and dy.
+template <class T>
+struct LeakySlope : MapFunction {
+  T slope;
+
+  NLCL_BOTH T operator()(T x) const { return (*this)(x, x); }
+  NLCL_BOTH T operator()(T sign, T value) const { return sign > T{} ? value : slope * value; }
+};
+
 template <class T>
 struct LeakyRelu {
   static constexpr std::string_view name = "leaky_relu";
@@ -18,13 +27,13 @@ struct LeakyRelu {
 
   Tensor<T> forward(const Tensor<T>& x) {
     require<ShapeError>(slope > 0, "leaky_relu: slope is ", slope, ", expected more than 0");
-    const Tensor<T> result = map(x, [s = slope](T value) { return value > T{} ? value : s * value; });
+    const Tensor<T> result = map(x, LeakySlope<T>{{}, slope});
     y = result;
     return result;
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
-    return {map(y.get(), dy, [s = slope](T value, T g) { return value > T{} ? g : s * g; })};
+    return {map(y.get(), dy, LeakySlope<T>{{}, slope})};
   }
 };
 

@@ -2,7 +2,7 @@
 //
 //     dx = dy W        dW = dy^T x        db[o] = sum over m of dy[m,o]
 //
-// The products are Eigen's.
+// On the CPU the products are Eigen's.
 #pragma once
 
 #include <array>
@@ -14,19 +14,27 @@
 
 namespace nlcl {
 
+namespace cuda {
+
+Tensor<float> linear(const Tensor<float>& x, const Tensor<float>& weight, const Tensor<float>& bias);
+std::array<Tensor<float>, 3> linear_gradient(const Tensor<float>& x, const Tensor<float>& weight,
+                                             const Tensor<float>& dy, const Wanted<3>& wanted);
+
+}  // namespace cuda
+
 namespace detail {
 
-// A tensor [rows, columns] as Eigen sees it.
 template <class T>
 using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
+// A tensor [rows, columns] as Eigen sees it, or one of `groups` equal parts of its rows.
 template <class T>
-Eigen::Map<const Matrix<T>> matrix(const Tensor<T>& x) {
-  return {x.data(), x.shape()[0], x.shape()[1]};
+Eigen::Map<const Matrix<T>> matrix(const Tensor<T>& x, Index group = 0, Index groups = 1) {
+  return {x.data() + group * (x.size() / groups), x.shape()[0] / groups, x.shape()[1]};
 }
 template <class T>
-Eigen::Map<Matrix<T>> mutable_matrix(Tensor<T>& x) {
-  return {x.mutable_data(), x.shape()[0], x.shape()[1]};
+Eigen::Map<Matrix<T>> mutable_matrix(Tensor<T>& x, Index group = 0, Index groups = 1) {
+  return {x.mutable_data() + group * (x.size() / groups), x.shape()[0] / groups, x.shape()[1]};
 }
 
 }  // namespace detail
@@ -45,6 +53,8 @@ struct Linear {
     require<ShapeError>(bias.shape() == Shape{out}, "linear: bias expects ", Shape{out}, ", is ",
                         bias.shape());
     x = input, weight = matrix;
+    if constexpr (on_cuda<T>)
+      if (input.device().is_cuda()) return cuda::linear(input, matrix, bias);
     Tensor<T> y({input.shape()[0], out});
     auto result = detail::mutable_matrix(y);
     result.noalias() = detail::matrix(input) * detail::matrix(matrix).transpose();
@@ -53,6 +63,8 @@ struct Linear {
   }
 
   std::array<Tensor<T>, 3> backward(const Tensor<T>& dy, const Wanted<3>& wanted) const {
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda()) return cuda::linear_gradient(x.get(), weight.get(), dy, wanted);
     std::array<Tensor<T>, 3> gradients;
     if (wanted[0]) {
       gradients[0] = Tensor<T>(x.shape());

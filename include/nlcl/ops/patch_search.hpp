@@ -21,8 +21,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -38,6 +40,14 @@ struct PatchCenter {
   friend bool operator==(const PatchCenter&, const PatchCenter&) = default;
 };
 
+// Centres [M] on the CPU.
+inline Tensor<PatchCenter> patch_centers(std::span<const PatchCenter> centers) {
+  return Tensor<PatchCenter>({static_cast<Index>(centers.size())}, centers);
+}
+inline Tensor<PatchCenter> patch_centers(std::initializer_list<PatchCenter> centers) {
+  return patch_centers(std::span(centers.begin(), centers.size()));
+}
+
 struct PatchSearchOptions {
   Index count = 256;  // K, the matches of each query
   Index patch = 16;   // side of a patch in pixels, even
@@ -47,43 +57,126 @@ struct PatchSearchOptions {
 // The matches of several queries: K for each, one query after the other, nearest first.
 template <class T>
 struct PatchMatches {
-  std::vector<PatchCenter> centers;  // [Q * K]
-  Tensor<T> distances;               // [Q,K]
+  Tensor<PatchCenter> centers;  // [Q * K]
+  Tensor<T> distances;          // [Q,K]
 };
+
+namespace cuda {
+
+Tensor<PatchCenter> nearest_patches(const Tensor<float>& x, const Tensor<PatchCenter>& queries,
+                                    const PatchSearchOptions& options);
+Tensor<float> match_distances(const Tensor<float>& x, const Tensor<PatchCenter>& matches,
+                              const PatchSearchOptions& options);
+Tensor<float> match_distances_gradient(const Tensor<float>& x, const Tensor<PatchCenter>& matches,
+                                       const Tensor<float>& distances, const Tensor<float>& ddistances,
+                                       const PatchSearchOptions& options);
+
+}  // namespace cuda
 
 namespace detail {
 
-// The rows (or columns) of candidate centres round `center`, in an image of `size`: begin and end.
-inline std::array<Index, 2> candidate_range(Index center, Index size, const PatchSearchOptions& o) {
+// ---- What the CPU and the kernels share ----
+
+// The sizes of x [N,H,W,C].
+struct MapSize {
+  Index images, height, width, channels;
+  MapSize(const Shape& x) : images(x[0]), height(x[1]), width(x[2]), channels(x[3]) {}  // NOLINT: a view
+};
+
+struct IndexRange {
+  Index begin, end;
+  NLCL_BOTH constexpr Index size() const { return end - begin; }
+};
+
+// The index in begin .. end - 1 that is nearest to i.
+NLCL_BOTH constexpr Index clamped(Index i, Index begin, Index end) {
+  return i < begin ? begin : i < end ? i : end - 1;
+}
+
+// The rows (or columns) of candidate centres round `center`, in an image of `size`.
+NLCL_BOTH constexpr IndexRange candidate_range(Index center, Index size, const PatchSearchOptions& o) {
   const Index radius = o.window / 2, half = o.patch / 2;
   return {center - radius - half < 0 ? half : center - radius,
           center + radius + half > size ? size - half : center + radius};
 }
 
-// Throws ShapeError unless every query has a full patch and enough candidates.
-inline void check_patch_search(const Shape& x, const std::vector<PatchCenter>& queries,
-                               const PatchSearchOptions& o) {
-  require<ShapeError>(x.rank() == 4 && x.size() > 0, "patch_search: x expects [N,H,W,C], is ", x);
-  require<ShapeError>(o.patch >= 2 && o.patch % 2 == 0 && o.window >= 2 && o.window % 2 == 0 && o.count >= 1,
-                      "patch_search: patch ", o.patch, ", window ", o.window, ", count ", o.count,
-                      ", expected even sides and at least one match");
-  const Index half = o.patch / 2;
-  for (const PatchCenter& q : queries) {
-    require<ShapeError>(q.image >= 0 && q.image < x[0] && q.row >= half && q.row < x[1] - half &&
-                            q.column >= half && q.column < x[2] - half,
-                        "patch_search: query (", q.row, ", ", q.column, ") of image ", q.image,
-                        " is closer than half a patch to the border of x ", x);
-    const auto rows = candidate_range(q.row, x[1], o), columns = candidate_range(q.column, x[2], o);
-    const Index candidates = (rows[1] - rows[0]) * (columns[1] - columns[0]);
-    require<ShapeError>(o.count <= candidates, "patch_search: ", o.count, " matches wanted, query (", q.row,
-                        ", ", q.column, ") has ", candidates, " candidates in x ", x);
+// The candidates of a query, row by row.
+struct Candidates {
+  Index image;
+  IndexRange rows, columns;
+
+  NLCL_BOTH constexpr Candidates(const MapSize& x, const PatchCenter& query, const PatchSearchOptions& o)
+      : image(query.image),
+        rows(candidate_range(query.row, x.height, o)),
+        columns(candidate_range(query.column, x.width, o)) {}
+  NLCL_BOTH constexpr Index count() const { return rows.size() * columns.size(); }
+  NLCL_BOTH constexpr PatchCenter operator[](Index i) const {
+    return {image, rows.begin + i / columns.size(), columns.begin + i % columns.size()};
   }
+  NLCL_BOTH constexpr Index find(const PatchCenter& center) const {
+    return (center.row - rows.begin) * columns.size() + center.column - columns.begin;
+  }
+};
+
+// What a candidate is sorted by: S, below all of them for the query, before the exact copies of it that may be
+// there, and above all of them for what is not a number.
+NLCL_BOTH constexpr double sort_key(double square, bool is_query) {
+  return is_query ? -1 : square == square ? square : std::numeric_limits<double>::infinity();
+}
+
+// Whether candidate i comes before candidate j, for the keys of both.
+NLCL_BOTH constexpr bool is_nearer(double key_i, Index i, double key_j, Index j) {
+  return key_i != key_j ? key_i < key_j : i < j;
+}
+
+// `query`, or the nearest centre to it that has a full patch.
+NLCL_BOTH constexpr PatchCenter with_full_patch(const MapSize& x, const PatchCenter& query, Index patch) {
+  const Index half = patch / 2;
+  return {clamped(query.image, 0, x.images), clamped(query.row, half, x.height - half),
+          clamped(query.column, half, x.width - half)};
 }
 
 // The first number of the patch at `center`; its rows are width * C apart, and each is patch * C contiguous
 // numbers.
-inline Index patch_offset(const Shape& x, const PatchCenter& center, Index patch) {
-  return ((center.image * x[1] + center.row - patch / 2) * x[2] + center.column - patch / 2) * x[3];
+NLCL_BOTH constexpr Index patch_offset(const MapSize& x, const PatchCenter& center, Index patch) {
+  return ((center.image * x.height + center.row - patch / 2) * x.width + center.column - patch / 2) *
+         x.channels;
+}
+
+// ---- On the CPU ----
+
+// The centres where x is: a copy, if they are on the CPU. Throws DeviceError for those of another device.
+inline Tensor<PatchCenter> centers_on(Device device, std::string_view op,
+                                      const Tensor<PatchCenter>& centers) {
+  require<DeviceError>(centers.device() == device || !centers.device().is_cuda(), op, ": x is on ", device,
+                       ", the centres on ", centers.device());
+  return centers.to(device);
+}
+
+// Throws ShapeError unless every query has a full patch and enough candidates. Queries on a CUDA device are not
+// looked at.
+inline void check_patch_search(const Shape& x, const Tensor<PatchCenter>& queries,
+                               const PatchSearchOptions& o) {
+  require<ShapeError>(x.rank() == 4 && x.size() > 0, "patch_search: x expects [N,H,W,C], is ", x);
+  require<ShapeError>(queries.shape().rank() == 1, "patch_search: queries expect [Q], are ", queries.shape());
+  require<ShapeError>(o.patch >= 2 && o.patch % 2 == 0 && o.window >= 2 && o.window % 2 == 0 && o.count >= 1,
+                      "patch_search: patch ", o.patch, ", window ", o.window, ", count ", o.count,
+                      ", expected even sides and at least one match");
+  if (queries.device().is_cuda()) {  // the search will move those out of range to where they have a patch
+    require<ShapeError>(x[1] > o.patch && x[2] > o.patch, "patch_search: x ", x,
+                        " is too small for patches of ", o.patch, " x ", o.patch);
+    return;
+  }
+  const Index half = o.patch / 2;
+  for (const PatchCenter& q : queries.values()) {
+    require<ShapeError>(q.image >= 0 && q.image < x[0] && q.row >= half && q.row < x[1] - half &&
+                            q.column >= half && q.column < x[2] - half,
+                        "patch_search: query (", q.row, ", ", q.column, ") of image ", q.image,
+                        " is closer than half a patch to the border of x ", x);
+    const Index candidates = Candidates(x, q, o).count();
+    require<ShapeError>(o.count <= candidates, "patch_search: ", o.count, " matches wanted, query (", q.row,
+                        ", ", q.column, ") has ", candidates, " candidates in x ", x);
+  }
 }
 
 // Sum of (a - b)^2 over two patches: along a row in registers, over the rows in double.
@@ -109,61 +202,57 @@ double squared_distance(const T* a, const T* b, Index patch, Index row, Index st
 // The choice alone, for those who need no distances: the centres of the K nearest patches of each query, [Q *
 // K]. Throws as patch_search().
 template <class T>
-std::vector<PatchCenter> nearest_patches(const Tensor<T>& x, const std::vector<PatchCenter>& queries,
-                                         const PatchSearchOptions& o = {}) {
+Tensor<PatchCenter> nearest_patches(const Tensor<T>& x, const Tensor<PatchCenter>& queries,
+                                    const PatchSearchOptions& o = {}) {
   using namespace detail;
+  common_device<T>("patch_search", {&x});
   check_patch_search(x.shape(), queries, o);
-  const Shape& shape = x.shape();
-  const Index row = o.patch * shape[3], stride = shape[2] * shape[3];
-  std::vector<PatchCenter> nearest(queries.size() * static_cast<std::size_t>(o.count));
-  for (std::size_t q = 0; q < queries.size(); ++q) {
-    const PatchCenter& query = queries[q];
-    const auto rows = candidate_range(query.row, shape[1], o),
-               columns = candidate_range(query.column, shape[2], o);
-    const Index height = rows[1] - rows[0], width = columns[1] - columns[0];
-    std::vector<double> distance(static_cast<std::size_t>(height * width));
-    const T* const query_patch = x.data() + patch_offset(shape, query, o.patch);
-    parallel_for(height, [&](Index i) {
-      for (Index j = 0; j < width; ++j) {
-        const PatchCenter candidate{query.image, rows[0] + i, columns[0] + j};
-        const double d = squared_distance(query_patch, x.data() + patch_offset(shape, candidate, o.patch),
-                                          o.patch, row, stride);
-        distance[static_cast<std::size_t>(i * width + j)] =
-            std::isnan(d) ? std::numeric_limits<double>::infinity() : d;
-      }
+  const Tensor<PatchCenter> centers = centers_on(x.device(), "patch_search", queries);
+  if constexpr (on_cuda<T>)
+    if (x.device().is_cuda()) return cuda::nearest_patches(x, centers, o);
+  const MapSize size = x.shape();
+  const Index row = o.patch * size.channels, stride = size.width * size.channels;
+  Tensor<PatchCenter> nearest({queries.size() * o.count});
+  PatchCenter* to = nearest.mutable_data();
+  for (const PatchCenter& query : centers.values()) {
+    const Candidates candidates(size, query, o);
+    const Index own = candidates.find(query);
+    const T* const query_patch = x.data() + patch_offset(size, query, o.patch);
+    std::vector<double> keys(static_cast<std::size_t>(candidates.count()));
+    parallel_blocks(candidates.count(), candidates.columns.size(), [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i)
+        keys[static_cast<std::size_t>(i)] =
+            sort_key(squared_distance(query_patch, x.data() + patch_offset(size, candidates[i], o.patch),
+                                      o.patch, row, stride),
+                     i == own);
     });
-
-    const Index own = (query.row - rows[0]) * width + query.column - columns[0];
-    distance[static_cast<std::size_t>(own)] = -1;  // before the exact copies of it that may be there
-    std::vector<Index> order(distance.size());
+    std::vector<Index> order(keys.size());
     std::iota(order.begin(), order.end(), Index{0});
-    const auto nearer = [&](Index a, Index b) {
-      const double da = distance[static_cast<std::size_t>(a)], db = distance[static_cast<std::size_t>(b)];
-      return da != db ? da < db : a < b;
-    };
-    std::partial_sort(order.begin(), order.begin() + o.count, order.end(), nearer);
-    for (Index k = 0; k < o.count; ++k) {
-      const Index i = order[static_cast<std::size_t>(k)];
-      nearest[q * static_cast<std::size_t>(o.count) + static_cast<std::size_t>(k)] = {
-          query.image, rows[0] + i / width, columns[0] + i % width};
-    }
+    std::partial_sort(order.begin(), order.begin() + o.count, order.end(), [&](Index i, Index j) {
+      return is_nearer(keys[static_cast<std::size_t>(i)], i, keys[static_cast<std::size_t>(j)], j);
+    });
+    to = std::transform(order.begin(), order.begin() + o.count, to, [&](Index i) { return candidates[i]; });
   }
   return nearest;
 }
 
+// The distances of matches that have been chosen. The query is the first of its own.
 template <class T>
 struct PatchSearch {
   static constexpr std::string_view name = "patch_search";
-  std::vector<PatchCenter> queries;  // [Q]
   PatchSearchOptions options;
-  std::vector<PatchCenter>* found;   // where forward() leaves the matches
-  std::vector<PatchCenter> matches;  // [Q * K]
+  Saved<PatchCenter> matches;  // [Q * K]
   Saved<T> x, distances;
 
   Tensor<T> forward(const Tensor<T>& input) {
-    matches = *found = nearest_patches(input, queries, options);
     x = input;
-    Tensor<T> d({static_cast<Index>(queries.size()), options.count});
+    if constexpr (on_cuda<T>)
+      if (input.device().is_cuda()) {
+        const Tensor<T> d = cuda::match_distances(input, matches.get(), options);
+        distances = d;
+        return d;
+      }
+    Tensor<T> d({matches.shape()[0] / options.count, options.count});
     T* const to = d.mutable_data();
     for_each_pair([&](Index pair, Index a, Index b, Index row, Index stride) {
       to[pair] = static_cast<T>(std::sqrt(
@@ -174,6 +263,9 @@ struct PatchSearch {
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dd, const Wanted<1>&) const {
+    if constexpr (on_cuda<T>)
+      if (dd.device().is_cuda())
+        return {cuda::match_distances_gradient(x.get(), matches.get(), distances.get(), dd, options)};
     const T *const v = x.get().data(), *const d = distances.get().data();
     Tensor<T> dx = Tensor<T>::zeros(x.shape());
     T* const to = dx.mutable_data();
@@ -194,24 +286,23 @@ struct PatchSearch {
   // body(pair, offset of the query's patch, offset of the match's, numbers in a patch row, numbers from row
   // to row)
   void for_each_pair(const auto& body) const {
-    const Shape& s = x.shape();
-    for (Index pair = 0; pair < static_cast<Index>(matches.size()); ++pair) {
-      const auto& query = queries[static_cast<std::size_t>(pair / options.count)];
-      const auto& match = matches[static_cast<std::size_t>(pair)];
-      body(pair, detail::patch_offset(s, query, options.patch), detail::patch_offset(s, match, options.patch),
-           options.patch * s[3], s[2] * s[3]);
-    }
+    const detail::MapSize size = x.shape();
+    const PatchCenter* const match = matches.get().data();
+    for (Index pair = 0; pair < matches.shape()[0]; ++pair)
+      body(pair, detail::patch_offset(size, match[pair / options.count * options.count], options.patch),
+           detail::patch_offset(size, match[pair], options.patch), options.patch * size.channels,
+           size.width * size.channels);
   }
 };
 
-// x [N,H,W,C]; any number of queries, in any of the N images. Throws ShapeError for a query without a full
-// patch, or with fewer than K candidates.
+// x [N,H,W,C]; queries [Q], any number of them in any of the N images, on the CPU or where x is. Throws
+// ShapeError for a query without a full patch, or with fewer than K candidates; on a CUDA device, queries that are
+// there already are moved to the nearest full patch instead, and matches that are missing are the query itself.
 template <class T>
-PatchMatches<T> patch_search(const Tensor<T>& x, const std::vector<PatchCenter>& queries,
+PatchMatches<T> patch_search(const Tensor<T>& x, const Tensor<PatchCenter>& queries,
                              PatchSearchOptions options = {}) {
-  PatchMatches<T> result;
-  result.distances = apply(PatchSearch<T>{queries, options, &result.centers, {}, {}, {}}, x);
-  return result;
+  const Tensor<PatchCenter> centers = nearest_patches(x, queries, options);
+  return {centers, apply(PatchSearch<T>{options, centers, {}, {}}, x)};
 }
 
 }  // namespace nlcl

@@ -22,17 +22,25 @@ namespace nlcl {
 // What is averaged, with its derivative.
 struct SquaredError {
   static constexpr std::string_view name = "mean_squared_error";
-  static auto value(auto difference) { return difference * difference; }
-  static auto derivative(auto difference) { return 2 * difference; }
+  NLCL_BOTH static auto value(auto difference) { return difference * difference; }
+  NLCL_BOTH static auto derivative(auto difference) { return 2 * difference; }
 };
 struct AbsoluteError {
   static constexpr std::string_view name = "mean_absolute_error";
-  static auto value(auto difference) { return std::abs(difference); }
+  NLCL_BOTH static auto value(auto difference) { return std::abs(difference); }
   template <class T>
-  static T derivative(T difference) {
+  NLCL_BOTH static T derivative(T difference) {
     return static_cast<T>((difference > 0) - (difference < 0));
   }
 };
+
+namespace cuda {
+template <class Error>
+Tensor<float> mean_error(const Tensor<float>& a, const Tensor<float>& b);
+template <class Error>
+Tensor<float> mean_error_gradient(const Tensor<float>& a, const Tensor<float>& b, const Tensor<float>& dy,
+                                  float sign);
+}  // namespace cuda
 
 template <class T, class Error>
 struct MeanError {
@@ -43,6 +51,8 @@ struct MeanError {
     require<ShapeError>(left.shape() == right.shape() && left.size() > 0, name, ": a has shape ",
                         left.shape(), ", b has ", right.shape());
     a = left, b = right;
+    if constexpr (on_cuda<T>)
+      if (left.device().is_cuda()) return cuda::mean_error<Error>(left, right);
     const T *const x = left.data(), *const y = right.data();
     const double sum =
         ordered_sum(left.size(), [&](Index i) { return Error::value(static_cast<double>(x[i] - y[i])); });
@@ -50,8 +60,10 @@ struct MeanError {
   }
 
   std::array<Tensor<T>, 2> backward(const Tensor<T>& dy, const Wanted<2>& wanted) const {
-    const T factor = dy.item() / static_cast<T>(a.shape().size());
     const auto gradient = [&](T sign) {
+      if constexpr (on_cuda<T>)
+        if (dy.device().is_cuda()) return cuda::mean_error_gradient<Error>(a.get(), b.get(), dy, sign);
+      const T factor = dy.item() / static_cast<T>(a.shape().size());
       return map(a.get(), b.get(), [=](T x, T y) { return sign * factor * Error::derivative(x - y); });
     };
     return {wanted[0] ? gradient(1) : Tensor<T>(), wanted[1] ? gradient(-1) : Tensor<T>()};
@@ -71,7 +83,7 @@ Tensor<T> mean_absolute_error(const Tensor<T>& a, const Tensor<T>& b) {
 // x of any shape, the verdict of a discriminator on each of its patches -> a scalar.
 template <class T>
 Tensor<T> lsgan(const Tensor<T>& x, double target) {
-  return mean_squared_error(x, Tensor<T>::full(x.shape(), static_cast<T>(target)));
+  return mean_squared_error(x, Tensor<T>::full(x.shape(), static_cast<T>(target), x.device()));
 }
 
 }  // namespace nlcl

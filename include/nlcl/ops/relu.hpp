@@ -11,19 +11,32 @@
 
 namespace nlcl {
 
+struct ReluValue : MapFunction {
+  template <class T>
+  NLCL_BOTH T operator()(T x) const {
+    return x < T{} ? T{} : x;  // NaN stays NaN
+  }
+};
+struct ReluGradient : MapFunction {
+  template <class T>
+  NLCL_BOTH T operator()(T y, T g) const {
+    return y > T{} ? g : T{};
+  }
+};
+
 template <class T>
 struct Relu {
   static constexpr std::string_view name = "relu";
   Saved<T> y;  // y > 0 exactly where x > 0, and the next layer keeps y anyway
 
   Tensor<T> forward(const Tensor<T>& x) {
-    const Tensor<T> result = map(x, [](T value) { return value < T{} ? T{} : value; });  // NaN stays NaN
+    const Tensor<T> result = map(x, ReluValue{});
     y = result;
     return result;
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
-    return {map(y.get(), dy, [](T value, T g) { return value > T{} ? g : T{}; })};
+    return {map(y.get(), dy, ReluGradient{})};
   }
 };
 

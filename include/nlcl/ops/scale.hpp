@@ -11,15 +11,20 @@
 namespace nlcl {
 
 template <class T>
+struct TimesFactor : MapFunction {
+  T factor;
+
+  NLCL_BOTH T operator()(T x) const { return factor * x; }
+};
+
+template <class T>
 struct Scale {
   static constexpr std::string_view name = "scale";
   T factor;
 
-  Tensor<T> forward(const Tensor<T>& x) {
-    return map(x, [f = factor](T value) { return f * value; });
-  }
+  Tensor<T> forward(const Tensor<T>& x) { return map(x, TimesFactor<T>{{}, factor}); }
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
-    return {map(dy, [f = factor](T g) { return f * g; })};
+    return {map(dy, TimesFactor<T>{{}, factor})};
   }
 };
 

@@ -20,6 +20,19 @@
 
 namespace nlcl {
 
+namespace cuda {
+
+struct SoftMatchResult {
+  Tensor<float> y;        // [Q,C]
+  Tensor<float> weights;  // [Q,K]
+};
+
+SoftMatchResult soft_match(const Tensor<float>& distances, const Tensor<float>& features, float temperature);
+std::array<Tensor<float>, 2> soft_match_gradient(const Tensor<float>& weights, const Tensor<float>& features,
+                                                 const Tensor<float>& dy, float temperature);
+
+}  // namespace cuda
+
 template <class T>
 struct SoftMatch {
   static constexpr std::string_view name = "soft_match";
@@ -33,6 +46,13 @@ struct SoftMatch {
                         " and ", f.shape());
     require<ShapeError>(temperature > 0, "soft_match: temperature is ", temperature,
                         ", expected more than 0");
+    features = f;
+    if constexpr (on_cuda<T>)
+      if (f.device().is_cuda()) {
+        const cuda::SoftMatchResult result = cuda::soft_match(distances, f, temperature);
+        weights = result.weights;
+        return result.y;
+      }
     const Index queries = distances.shape()[0], count = distances.shape()[1], channels = f.shape()[1];
     Tensor<T> w(distances.shape()), y = Tensor<T>::zeros({queries, channels});
     for (Index q = 0; q < queries; ++q) {
@@ -46,12 +66,14 @@ struct SoftMatch {
         for (Index c = 0; c < channels; ++c) to[c] += row[k] * f.data()[(q * count + k) * channels + c];
       }
     }
-    features = f, weights = w;
+    weights = w;
     return y;
   }
 
   std::array<Tensor<T>, 2> backward(const Tensor<T>& dy, const Wanted<2>&) const {
     const Tensor<T>&f = features.get(), &w = weights.get();
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda()) return cuda::soft_match_gradient(w, f, dy, temperature);
     const Index queries = w.shape()[0], count = w.shape()[1], channels = f.shape()[1];
     Tensor<T> dd(w.shape()), df(f.shape());
     for (Index q = 0; q < queries; ++q) {

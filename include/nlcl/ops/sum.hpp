@@ -16,7 +16,7 @@ struct Sum {
 
   Tensor<T> forward(const Tensor<T>& a, const Tensor<T>& b) {
     require<ShapeError>(a.shape() == b.shape(), "sum: a has shape ", a.shape(), ", b has ", b.shape());
-    return map(a, b, [](T left, T right) { return left + right; });
+    return map(a, b, Plus{});
   }
 
   // The same tensor twice: the tape copies it before it adds anything to it.

@@ -482,16 +482,17 @@ inline void write_samples(const RunDirectory& run, std::uint64_t step, const Ten
                           const ObjectiveOptions& options) {
   require<ShapeError>(rainy.shape() == back.shape() && rainy.shape() == rain.shape(), "samples: rainy ",
                       rainy.shape(), ", back ", back.shape(), ", rain ", rain.shape());
-  require<ShapeError>(!queries.back.empty() && !queries.rain.empty(),
+  require<ShapeError>(queries.back.size() > 0 && queries.rain.size() > 0,
                       "samples: expected a query of each layer");
   const Image back_image = to_image(back), rain_image = rain_picture(rain);
   const auto matches = [&](const char* what, const Tensor<float>& layer, const Image& image,
                            const PatchCenter& query, Index count) {
     write_image(detail::sample_path(run, step, what),
-                matches_picture(image, query, nearest_patches(layer, {query}, {.count = count})));
+                matches_picture(image, query,
+                                nearest_patches(layer, patch_centers({query}), {.count = count}).values()));
   };
-  matches("back-matches", back, back_image, queries.back.front(), options.back_patches);
-  matches("rain-matches", rain, rain_image, queries.rain.front(), options.rain_patches);
+  matches("back-matches", back, back_image, queries.back(0), options.back_patches);
+  matches("rain-matches", rain, rain_image, queries.rain(0), options.rain_patches);
   write_image(detail::sample_path(run, step, "layers"),
               side_by_side({to_image(rainy), back_image, rain_image}));
 }

@@ -1,0 +1,197 @@
+// What core/cuda.hpp declares: devices, their memory, and graphs.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "nlcl/core/block.cuh"
+#include "nlcl/core/cuda.hpp"
+#include "nlcl/core/elementwise.cuh"
+#include "nlcl/core/launch.cuh"
+#include "nlcl/core/runtime.cuh"
+#include "nlcl/core/storage.hpp"
+
+namespace nlcl::cuda {
+
+namespace detail {
+
+inline void* allocate(std::size_t size, int device) {
+  const UseDevice use(device);
+  void* block = nullptr;
+  if (cudaMalloc(&block, size) == cudaSuccess) return block;
+  cudaGetLastError();
+  return nullptr;
+}
+inline void release(void* block, std::size_t, int) noexcept { cudaFree(block); }  // waits for the device
+
+inline int attribute(cudaDeviceAttr attribute, int device) {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, attribute, device), "cuda:", device);
+  return value;
+}
+
+// One for each device of the machine. They are never destroyed: storages of static lifetime may outlive any
+// destructor.
+struct State {
+  explicit State(int device)
+      : pool({&allocate, &release}, Device::cuda(device)),
+        capability(10 * attribute(cudaDevAttrComputeCapabilityMajor, device) +
+                   attribute(cudaDevAttrComputeCapabilityMinor, device)),
+        processors(attribute(cudaDevAttrMultiProcessorCount, device)) {
+    const UseDevice use(device);
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cuda:", device, ": a stream");
+  }
+
+  cudaStream_t stream = nullptr;
+  Pool pool;
+  int capability, processors;
+  Pool* recording = nullptr;  // the pool of the graph that is being recorded
+  std::vector<Pool*>
+      unused_pools;  // of graphs that are gone, though not all of their memory may have come back
+};
+
+struct Words {
+  std::uint32_t word[4];
+};
+
+__global__ void fill_kernel(std::uint32_t* to, Words value, int words, std::int64_t count) {
+  const std::int64_t i = grid_thread();
+  if (i < count) to[i] = value.word[i % words];
+}
+
+inline State& state(int device) {
+  static std::mutex mutex;
+  static std::vector<State*>* const states =
+      new std::vector<State*>(static_cast<std::size_t>(device_count()));
+  const std::lock_guard lock(mutex);
+  require<DeviceError>(device >= 0 && device < device_count(), "device: cuda:", device, " is not available");
+  State*& state = (*states)[static_cast<std::size_t>(device)];
+  if (!state) state = new State(device);
+  return *state;
+}
+
+}  // namespace detail
+
+cudaStream_t stream(int device) { return detail::state(device).stream; }
+
+int device_count() {
+  static const int found = [] {
+    int count = 0;
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver) return 0;
+    check(status, "cudaGetDeviceCount");
+    return count;
+  }();
+  return found;
+}
+
+int compute_capability(int device) { return detail::state(device).capability; }
+int processors(int device) { return detail::state(device).processors; }
+
+Pool& pool(int device) {
+  detail::State& state = detail::state(device);
+  return state.recording ? *state.recording : state.pool;
+}
+
+void synchronize(int device) { check(cudaStreamSynchronize(stream(device)), "cuda:", device); }
+
+void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) {
+  if (!to_device.is_cuda() && !from_device.is_cuda()) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    return;
+  }
+  const int device = to_device.is_cuda() ? to_device.index : from_device.index;
+  const bool waits = to_device != from_device;
+  require<DeviceError>(!waits || !detail::state(device).recording, "cuda:", device, ": a copy from ",
+                       from_device, " to ", to_device, " cannot be recorded in a graph");
+  const UseDevice use(device);
+  if (waits && from_device.is_cuda()) synchronize(from_device.index);
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream(device)), "copy from ", from_device,
+        " to ", to_device);
+  if (waits) synchronize(device);
+}
+
+void fill(void* to, const void* value, std::size_t value_bytes, Index count, int device) {
+  const auto* const bytes = static_cast<const unsigned char*>(value);
+  if (std::all_of(bytes, bytes + value_bytes, [](unsigned char byte) { return byte == 0; })) {
+    const UseDevice use(device);
+    check(cudaMemsetAsync(to, 0, value_bytes * static_cast<std::size_t>(count), stream(device)),
+          "cuda:", device);
+    return;
+  }
+  require<DeviceError>(value_bytes % 4 == 0 && value_bytes <= sizeof(detail::Words), "cuda:", device,
+                       ": a value of ", value_bytes, " bytes cannot be repeated");
+  detail::Words words{};
+  std::memcpy(&words, value, value_bytes);
+  const Index per_value = static_cast<Index>(value_bytes / 4);
+  launch<detail::fill_kernel>(
+      {.device = Device::cuda(device), .grid = blocks_for(per_value * count, 256), .block = 256},
+      static_cast<std::uint32_t*>(to), words, static_cast<int>(per_value), std::int64_t{per_value * count});
+}
+
+// ---- Graphs ----
+
+struct Graph::Recorded {
+  int device = 0;
+  Pool* pool = nullptr;
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+
+  explicit Recorded(int number) : device(number) {}
+  ~Recorded() {
+    cudaStreamSynchronize(stream(device));
+    if (executable) cudaGraphExecDestroy(executable);
+    if (graph) cudaGraphDestroy(graph);
+    pool->trim();
+    detail::state(device).unused_pools.push_back(pool);
+  }
+  Recorded(const Recorded&) = delete;
+  Recorded& operator=(const Recorded&) = delete;
+};
+
+void begin_recording(int device) {
+  detail::State& state = detail::state(device);
+  require<DeviceError>(!state.recording, "cuda:", device, ": a graph is being recorded already");
+  const UseDevice use(device);
+  // Relaxed: the pool may ask for memory while the stream is recorded.
+  check(cudaStreamBeginCapture(state.stream, cudaStreamCaptureModeRelaxed), "cuda:", device, ": recording");
+  if (state.unused_pools.empty())
+    state.unused_pools.push_back(new Pool({&detail::allocate, &detail::release}, Device::cuda(device)));
+  state.recording = state.unused_pools.back();
+  state.unused_pools.pop_back();
+}
+
+Graph end_recording(int device) {
+  detail::State& state = detail::state(device);
+  require<DeviceError>(state.recording, "cuda:", device, ": no graph is being recorded");
+  const UseDevice use(device);
+  const auto recorded = std::make_shared<Graph::Recorded>(device);
+  recorded->pool = std::exchange(state.recording, nullptr);
+  check(cudaStreamEndCapture(state.stream, &recorded->graph), "cuda:", device, ": recording");
+  check(cudaGraphInstantiate(&recorded->executable, recorded->graph, 0), "cuda:", device, ": a graph");
+  return Graph(recorded);
+}
+
+void cancel_recording(int device) noexcept {
+  detail::State& state = detail::state(device);
+  cudaGraph_t graph = nullptr;
+  if (cudaStreamEndCapture(state.stream, &graph) == cudaSuccess && graph) cudaGraphDestroy(graph);
+  cudaGetLastError();
+  state.unused_pools.push_back(std::exchange(state.recording, nullptr));
+}
+
+void Graph::replay() const {
+  require<DeviceError>(recorded_ != nullptr, "graph: nothing has been recorded");
+  const UseDevice use(recorded_->device);
+  check(cudaGraphLaunch(recorded_->executable, stream(recorded_->device)), "cuda:", recorded_->device,
+        ": a graph");
+}
+
+}  // namespace nlcl::cuda

@@ -1,0 +1,306 @@
+// The part of the CUDA runtime that this project uses, on the CPU. g++ and clang compile the .cuh files against
+// it as they are.
+//
+// Two devices exist. Their memory cannot be touched but by kernels and copies that run on the device, so a
+// device's pointer that host code reads ends the program, as does one of another device in a kernel.
+#pragma once
+
+#define NLCL_CUDA_EMULATION
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <tuple>
+#include <utility>
+
+#include "device.hpp"
+#include "execution.hpp"
+#include "vector_types.h"
+#include "warp.hpp"
+
+#define __global__
+#define __device__
+#define __host__
+#define __constant__ static const
+#define __shared__ static  // one block at a time
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __restrict__ __restrict
+
+inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
+inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
+inline float __int_as_float(int bits) { return std::bit_cast<float>(bits); }
+inline int __float_as_int(float value) { return std::bit_cast<int>(value); }
+template <class T>
+T __ldg(const T* from) {
+  return *from;
+}
+inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
+
+// ---- Errors ----
+
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInvalidConfiguration = 9,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorNoDevice = 100,
+  cudaErrorInvalidDevice = 101,
+  cudaErrorLaunchFailure = 719,
+  cudaErrorStreamCaptureUnsupported = 900,
+};
+
+namespace emulation {
+
+inline std::string& last_message() {
+  static thread_local std::string message;
+  return message;
+}
+
+inline cudaError_t fail(cudaError_t status, std::string message) {
+  last_message() = std::move(message);
+  return status;
+}
+
+inline thread_local int current_device = 0;
+
+// Work runs at once, or is kept for a graph while the stream captures.
+using Work = std::function<cudaError_t()>;
+struct Graph {
+  std::vector<Work> work;
+};
+struct Stream {
+  int device = 0;
+  Graph* capture = nullptr;
+};
+
+inline cudaError_t submit(Stream* stream, Work work) {
+  const std::lock_guard lock(Device::mutex());
+  if (stream && stream->capture) {
+    stream->capture->work.push_back(std::move(work));
+    return cudaSuccess;
+  }
+  return work();
+}
+
+}  // namespace emulation
+
+// With what went wrong in a kernel, which a real device does not tell.
+inline const char* cudaGetErrorString(cudaError_t status) {
+  return status == cudaSuccess ? "no error" : emulation::last_message().c_str();
+}
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }  // errors are returned where they are made
+
+// ---- Devices ----
+
+struct cudaDeviceProp {
+  char name[256];
+  std::size_t totalGlobalMem;
+  int major, minor, multiProcessorCount;
+};
+
+enum cudaDeviceAttr {
+  cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrComputeCapabilityMajor = 75,
+  cudaDevAttrComputeCapabilityMinor = 76,
+  cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
+};
+
+inline cudaError_t cudaGetDeviceCount(int* count) {
+  *count = emulation::Device::count;
+  return cudaSuccess;
+}
+
+inline cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= emulation::Device::count)
+    return emulation::fail(cudaErrorInvalidDevice, "invalid device ordinal");
+  emulation::current_device = device;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGetDevice(int* device) {
+  *device = emulation::current_device;
+  return cudaSuccess;
+}
+
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int number) {
+  const emulation::Device& device = emulation::Device::at(number);
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+      *value = emulation::Device::processors;
+      break;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = device.capability / 10;
+      break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = device.capability % 10;
+      break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(device.shared_limit());
+      break;
+  }
+  return cudaSuccess;
+}
+
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int number) {
+  const emulation::Device& device = emulation::Device::at(number);
+  *properties = {"emulated", device.memory_limit(), device.capability / 10, device.capability % 10,
+                 emulation::Device::processors};
+  return cudaSuccess;
+}
+
+// ---- Memory ----
+
+inline cudaError_t cudaMalloc(void** block, std::size_t bytes) {
+  *block = emulation::Device::at(emulation::current_device).allocate(bytes);
+  return *block ? cudaSuccess : emulation::fail(cudaErrorMemoryAllocation, "out of memory");
+}
+inline cudaError_t cudaFree(void* block) {
+  for (int i = 0; i < emulation::Device::count; ++i)
+    if (!block || emulation::Device::at(i).release(block)) return cudaSuccess;
+  return emulation::fail(cudaErrorInvalidValue, "cudaFree: not a block of a device");
+}
+inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  const emulation::Device& device = emulation::Device::at(emulation::current_device);
+  *total = device.memory_limit(), *free = device.memory_limit() - device.in_use();
+  return cudaSuccess;
+}
+
+// ---- Streams ----
+
+using cudaStream_t = emulation::Stream*;
+inline constexpr unsigned cudaStreamNonBlocking = 1;
+
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = new emulation::Stream{emulation::current_device};
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream->capture)
+    return emulation::fail(cudaErrorStreamCaptureUnsupported,
+                           "operation not permitted when stream is capturing");
+  return cudaSuccess;
+}
+
+// ---- Copies, of whatever kind the addresses say ----
+
+enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
+
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+                                   cudaStream_t stream) {
+  return emulation::submit(stream, [=] {
+    const emulation::Device::Open open;
+    if (!emulation::Device::holds(to, bytes) || !emulation::Device::holds(from, bytes))
+      return emulation::fail(cudaErrorInvalidValue, "copy beyond the end of a block of the device");
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
+  return emulation::submit(stream, [=] {
+    const emulation::Device::Open open;
+    if (!emulation::Device::holds(to, bytes))
+      return emulation::fail(cudaErrorInvalidValue, "memset beyond the end of a block of the device");
+    if (bytes > 0) std::memset(to, value, bytes);
+    return cudaSuccess;
+  });
+}
+
+// ---- Launches ----
+
+struct cudaLaunchAttribute {
+  int id;
+};
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  std::size_t dynamicSmemBytes = 0;
+  cudaStream_t stream = nullptr;
+  cudaLaunchAttribute* attrs = nullptr;
+  unsigned numAttrs = 0;
+};
+
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+
+template <class Kernel>
+cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int bytes) {
+  if (static_cast<std::size_t>(bytes) > emulation::Device::at(emulation::current_device).shared_limit())
+    return emulation::fail(cudaErrorInvalidValue, "more shared memory than the device has");
+  return cudaSuccess;
+}
+
+template <class... Parameters, class... Arguments>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
+                               Arguments&&... arguments) {
+  const dim3 grid = config->gridDim, block = config->blockDim;
+  const std::size_t shared = config->dynamicSmemBytes;
+  const auto in = [](unsigned value, unsigned most) { return value >= 1 && value <= most; };
+  if (!in(grid.x, 0x7fffffff) || !in(grid.y, 65535) || !in(grid.z, 65535) || !in(block.x, 1024) ||
+      !in(block.y, 1024) || !in(block.z, 64) || !in(block.x * block.y * block.z, 1024))
+    return emulation::fail(cudaErrorInvalidConfiguration, "invalid configuration argument");
+  if (config->stream && config->stream->device != emulation::current_device)
+    return emulation::fail(cudaErrorInvalidValue, "the stream belongs to another device");
+  const int device = emulation::current_device;
+  if (shared > emulation::Device::at(device).shared_limit())
+    return emulation::fail(cudaErrorInvalidValue, "more shared memory than the device has");
+
+  std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
+  return emulation::submit(config->stream, [=, values = std::move(values)] {
+    struct Closure {
+      void (*kernel)(Parameters...);
+      const std::tuple<Parameters...>* values;
+    } const closure{kernel, &values};
+    const emulation::Device::Open open(device);
+    try {
+      emulation::Execution::instance().run(
+          grid, block, shared,
+          [](const void* raw) {
+            const Closure& self = *static_cast<const Closure*>(raw);
+            std::apply(self.kernel, *self.values);
+          },
+          &closure);
+    } catch (const emulation::KernelError& error) {
+      return emulation::fail(cudaErrorLaunchFailure, error.what());
+    }
+    return cudaSuccess;
+  });
+}
+
+// ---- Graphs ----
+
+using cudaGraph_t = emulation::Graph*;
+using cudaGraphExec_t = emulation::Graph*;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeRelaxed = 2 };
+
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (stream->capture)
+    return emulation::fail(cudaErrorStreamCaptureUnsupported, "the stream captures already");
+  stream->capture = new emulation::Graph;
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = std::exchange(stream->capture, nullptr);
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                        unsigned long long = 0) {
+  *executable = new emulation::Graph(*graph);
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  for (const emulation::Work& work : executable->work)
+    if (const cudaError_t status = emulation::submit(stream, work); status != cudaSuccess) return status;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
+  return cudaSuccess;
+}

@@ -1,0 +1,25 @@
+// The CUDA device of the tests: an emulated one, unless they were built for a real one.
+#pragma once
+
+#include "nlcl/core/cuda.hpp"
+#include "nlcl/core/tensor.hpp"
+#include "support/tensors.hpp"
+
+namespace nlcl::test {
+
+inline const Device cuda_device = Device::cuda(0);
+
+inline bool cuda_is_there() {
+  if constexpr (has_cuda) return cuda::device_count() > 0;
+  return false;
+}
+
+// Absent tensors stay absent.
+template <class T>
+Tensors<T> on_device(const Tensors<T>& tensors, Device device) {
+  Tensors<T> result;
+  for (const Tensor<T>& x : tensors) result.push_back(x ? x.to(device) : x);
+  return result;
+}
+
+}  // namespace nlcl::test
