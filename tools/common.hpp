@@ -16,7 +16,7 @@
 #include <string>
 #include <utility>
 
-#include "nlcl/core/device.hpp"
+#include "nlcl/core/cuda.hpp"
 #include "nlcl/core/error.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/version.hpp"

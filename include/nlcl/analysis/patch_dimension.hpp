@@ -135,7 +135,7 @@ class PatchDimension {
     // A stream of its own for each image: what one of them lacks moves no place in another.
     Random random(o_.seed, first_stream + static_cast<std::uint64_t>(image));
     for (Index tries = 8 * share; share > 0 && tries > 0; --tries)
-      if (auto group = group_at(layer, draw_queries(layer.shape(), random).front(), points)) {
+      if (auto group = group_at(layer, draw_queries(layer.shape(), random)(0), points)) {
         group->image = image;
         groups_.push_back(std::move(*group));
         --share;
@@ -154,7 +154,7 @@ class PatchDimension {
     PatchSearchOptions search{.count = 1, .patch = o_.patch, .window = o_.window};
     const auto rows = detail::candidate_range(query.row, layer.shape()[1], search),
                columns = detail::candidate_range(query.column, layer.shape()[2], search);
-    search.count = (rows[1] - rows[0]) * (columns[1] - columns[0]);  // all, for some may be copies
+    search.count = rows.size() * columns.size();  // all, for some may be copies
     const Tensor<PatchCenter> candidates = thinned(nearest_patches(layer, patch_centers({query}), search));
     const Tensor<float> all = points(candidates);
     const std::vector<Index> distinct = distinct_rows(all, o_.points);

@@ -80,7 +80,11 @@ class GeneratorPlan {
     require<DeviceError>(x.device() == head_.weight.device(), "generator: x is on ", x.device(),
                          ", the plan on ", head_.weight.device());
     if constexpr (has_cuda)
-      if (on_cuda_) return (*on_cuda_)(x);
+      if (on_cuda_) {
+        Tensor<float> result = (*on_cuda_)(x);
+        if (has_skip_) detail::add_gradient(result, x);
+        return result;
+      }
     const NoGrad no_grad;
     if (x.shape()[0] == 1) return one_image(x);
     const Index image = x.size() / x.shape()[0];
@@ -233,11 +237,8 @@ class GeneratorPlan {
 
   ConvLayer<float> head_, tail_;
   std::vector<Convolution> convolutions_;
-<<<<<<< HEAD
-  bool has_skip_;
-=======
   std::optional<cuda::GeneratorPlan> on_cuda_;  // in place of the convolutions
->>>>>>> cuda
+  bool has_skip_;
   Index chunk_rows_;
 };
 
