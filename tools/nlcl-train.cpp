@@ -89,6 +89,16 @@ void add_options(CLI::App& app, Options& o) {
       ->option_text("NAME");
   app.add_option("--compactness", o.compactness, "weights of background and rain as B,R, or measured")
       ->option_text("B,R");
+  app.add_option("--discriminator-rate", o.trainer.discriminator_rate,
+                 "its learning rate, as a multiple of --lr")
+      ->check(CLI::PositiveNumber)
+      ->option_text("X");
+  app.add_option("--discriminator-gain", o.trainer.networks.discriminator_gain, "of its initial weights")
+      ->check(CLI::PositiveNumber)
+      ->option_text("X");
+  app.add_option("--skip", o.trainer.networks.skip,
+                 "a skip from the input to the output keeps the colours (ours)")
+      ->option_text("true|false");
   auto& objective = o.trainer.objective;
   const auto weight = [&](const std::string& term, double& value) {
     app.add_option("--" + term + "-weight", value, "weight of the " + term + " loss")

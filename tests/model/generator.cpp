@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "nlcl/io/module_state.hpp"
 #include "support/errors.hpp"
 #include "support/golden.hpp"
 #include "support/tensors.hpp"
@@ -101,6 +102,12 @@ constexpr double value_tolerance = sizeof(T) == 8 ? 1e-12 : 1e-4;
 // gradients by a few percent (as does a change of the input by 1e-6 in double): compared as a whole.
 template <class T>
 constexpr double gradient_tolerance = sizeof(T) == 8 ? 1e-12 : 0.05;
+
+std::string last_parameter(Generator<float>& net) {
+  std::string last;
+  for_each_parameter(net, [&](const std::string& name, const Tensor<float>&) { last = name; });
+  return last;
+}
 
 }  // namespace
 
@@ -268,4 +275,52 @@ TEST_CASE("the generator refuses images of another number of channels", "[model]
   CHECK(message_of<ShapeError>([&] {
           net(Tensor<float>::zeros({8, 8, 3}));
         }) == "conv2d: x expects [N,H,W,C], is [8,8,3]");
+}
+
+TEST_CASE("with a skip the layers say what to change", "[model]") {
+  Generator<float> generator(Random(2));
+  Random random(1);
+  const auto x = random_tensor<float>({1, 7, 9, 3}, random);
+  const Tensor<float> layers = generator(x);
+  generator.set_skip(true);
+  CHECK(generator.has_skip());
+  CHECK(same_bits(generator(x), sum(layers, x)));
+  CHECK(last_parameter(generator) == "gen.skip");
+
+  generator.clear_tail();
+  CHECK(same_bits(generator(x), x));
+  generator.set_skip(false);
+  CHECK(max_abs(generator(x)) == 0);
+  CHECK(last_parameter(generator) == "gen.18.bias");
+}
+
+TEST_CASE("a skip passes the gradient on to the input", "[model]") {
+  Generator<double> generator(Random(2));
+  generator.set_skip(true);
+  generator.clear_tail();
+  Random random(1);
+  Tensor<double> x = random_tensor<double>({1, 5, 6, 3}, random);
+  x.set_requires_grad(true);
+  const Tensor<double> dy = random_tensor<double>(x.shape(), random);
+  Tape<double> tape;
+  const Gradients<double> gradients = tape.backward(generator(x), dy);
+  CHECK(same_bits(gradients.of(x), dy));  // nothing comes through a tail of zeros
+  CHECK_FALSE(gradients.has(generator.skip));
+  CHECK(max_abs(gradients.of(generator.tail.weight)) > 0);
+}
+
+TEST_CASE("a generator takes the form of the checkpoint that it loads", "[model]") {
+  Generator<float> published(Random(2)), ours(Random(3)), loaded(Random(4));
+  ours.set_skip(true);
+  Random random(1);
+  const auto x = random_tensor<float>({1, 6, 5, 3}, random);
+  load_state(loaded, state_of(ours));
+  CHECK(same_bits(loaded(x), ours(x)));
+  load_state(loaded, state_of(published));
+  CHECK_FALSE(loaded.has_skip());
+  CHECK(same_bits(loaded(x), published(x)));
+
+  StateFile other = state_of(ours);
+  other.tensors.back().name = "gen.step";
+  CHECK_THROWS_WITH(load_state(loaded, other), Catch::Contains("unexpected tensor 'gen.step'"));
 }

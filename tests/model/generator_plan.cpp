@@ -97,3 +97,13 @@ TEST_CASE("the plan refuses other shapes", "[model]") {
   CHECK_THROWS_WITH(GeneratorPlan(generator, 6),
                     Catch::Contains("plan: chunks of 6 rows, expected a multiple of 4"));
 }
+
+TEST_CASE("the plan has the skip of its generator", "[model]") {
+  Generator<float> generator(Random(3));
+  generator.set_skip(true);
+  const GeneratorPlan plan(generator);
+  const auto x = image(2, 13, 18);
+  CHECK(relative_difference(plan(x), converted<double>(by_operations(generator, x))) <= 3e-5);
+  generator.clear_tail();
+  CHECK(same_bits(GeneratorPlan(generator)(x), x));
+}

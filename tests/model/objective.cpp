@@ -463,3 +463,14 @@ TEST_CASE("the losses have the same bits on any number of threads", "[model]") {
     }
   }
 }
+
+TEST_CASE("with a skip, training begins at B = O and R = 0", "[model]") {
+  const Networks<float> networks(Random(1), {.skip = true});
+  Random random(2);
+  const auto rainy = random_tensor<float>({1, 40, 44, 3}, random);
+  const auto clean = random_tensor<float>({1, 40, 44, 3}, random);
+  const Objective<float> objective(networks, {}, rainy, clean);
+  CHECK(same_bits(objective.back(), rainy));
+  CHECK(same_bits(objective.identity(), clean));
+  CHECK(max_abs(objective.rain()) == 0);
+}

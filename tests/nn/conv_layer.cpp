@@ -30,14 +30,14 @@ TEST_CASE("the parameters of a conv layer", "[nn]") {
   CHECK(same_bits(layer.bias, repeated.bias));
   CHECK_FALSE(same_bits(layer.weight, another.weight));
   CHECK(max_abs(layer.bias) > 0);
-  CHECK(max_abs(ConvLayer<float>(8, 5, 3, {}, random, Init::xavier_normal).bias) == 0);
+  CHECK(max_abs(ConvLayer<float>(8, 5, 3, {}, random, Init::xavier_normal()).bias) == 0);
 }
 
 TEST_CASE("initial weights of a conv layer depend on both its numbers of channels", "[nn]") {
   Random random(1), same(1);
-  const ConvLayer<double> layer(6, 20, 3, {}, random, Init::xavier_normal);
+  const ConvLayer<double> layer(6, 20, 3, {}, random, Init::xavier_normal());
   Tensor<double> weight({3, 3, 6, 20}), bias({20});
-  initialize(weight, bias, 3 * 3 * 6, 3 * 3 * 20, Init::xavier_normal, same);
+  initialize(weight, bias, 3 * 3 * 6, 3 * 3 * 20, Init::xavier_normal(), same);
   CHECK(same_bits(layer.weight, weight));
 }
 

@@ -36,7 +36,7 @@ TEST_CASE("fill_uniform goes on where the random numbers are", "[nn]") {
 TEST_CASE("weights of PyTorch's default are uniform in 1 / sqrt(fan_in), biases too", "[nn]") {
   Tensor<float> weight({3, 3, 16, 40}), bias({40});
   Random random(1);
-  initialize(weight, bias, 3 * 3 * 16, 3 * 3 * 40, Init::kaiming_uniform, random);
+  initialize(weight, bias, 3 * 3 * 16, 3 * 3 * 40, Init::kaiming_uniform(), random);
   const double bound = 1.0 / 12;
   CHECK(max_abs(weight) <= bound);
   CHECK(max_abs(weight) > 0.99 * bound);
@@ -47,7 +47,7 @@ TEST_CASE("weights of PyTorch's default are uniform in 1 / sqrt(fan_in), biases 
 TEST_CASE("weights by Xavier are normal with gain 0.02, biases zero", "[nn]") {
   Tensor<float> weight({100, 300}), bias({100});
   Random random(1);
-  initialize(weight, bias, 300, 100, Init::xavier_normal, random);
+  initialize(weight, bias, 300, 100, Init::xavier_normal(), random);
   const double deviation = 0.02 * std::sqrt(2.0 / 400);
   double sum = 0, square_sum = 0;
   for (float value : weight.values()) {

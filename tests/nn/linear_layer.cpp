@@ -32,5 +32,5 @@ TEST_CASE("the parameters of a linear layer", "[nn]") {
     CHECK(max_abs(parameter) <= 0.25);  // 1 / sqrt(in)
   });
   CHECK(names == std::vector<std::string>{"mlp.0.weight", "mlp.0.bias"});
-  CHECK(max_abs(LinearLayer<float>(16, 5, random, Init::xavier_normal).bias) == 0);
+  CHECK(max_abs(LinearLayer<float>(16, 5, random, Init::xavier_normal()).bias) == 0);
 }

@@ -97,3 +97,40 @@ TEST_CASE("a loss that is not a number stops the step", "[train]") {
                     Catch::Contains("train: the loss 'discriminator' is nan at step 0"));
   CHECK(trainer.state().tensors.front().bytes == before.tensors.front().bytes);
 }
+
+TEST_CASE("networks with a skip are averaged, saved and loaded with it", "[train]") {
+  TrainerOptions options = run_of(4, 0, 0.5);
+  options.networks.skip = true;
+  Trainer trainer(options), resumed(options);
+  const Losses losses = trainer.run({batch(40, 0)});
+  CHECK(trainer.clean().has_skip());
+  CHECK_FALSE(trainer.rain().has_skip());
+  CHECK(trainer.clean().skip.item() == 1);
+  for (const auto& [name, value] : losses)
+    if (name == "consistency" || name == "sparsity") CHECK(value == 0);
+  resumed.load(trainer.state());
+  CHECK(resumed.run({batch(40, 1)}) == trainer.run({batch(40, 1)}));
+
+  TrainerOptions without = options;
+  without.networks.skip = false;
+  CHECK_THROWS_AS(Trainer(without).load(trainer.state()), FormatError);
+}
+
+TEST_CASE("the discriminator may learn at a rate of its own", "[train]") {
+  TrainerOptions options = run_of(2, 0);
+  options.learning_rate = 1e-3;
+  options.discriminator_rate = 0.25;
+  Trainer trainer(options);
+  const StateFile before = trainer.state();
+  trainer.run({batch(40, 0)});
+  // The first step of Adam changes each number by the rate, as long as its gradient is well above eps.
+  const auto change = [&](const std::string& name) {
+    const auto then = to_tensor<double>(before.at(name)), now = to_tensor<double>(trainer.state().at(name));
+    double largest = 0;
+    for (Index i = 0; i < now.size(); ++i)
+      largest = std::max(largest, std::abs(now.data()[i] - then.data()[i]));
+    return largest;
+  };
+  CHECK(change("D.model.14.bias") == Approx(0.25e-3).epsilon(1e-3));
+  CHECK(change("G_B.gen.18.bias") == Approx(1e-3).epsilon(1e-3));
+}

@@ -56,10 +56,13 @@ StateFile state_of(Module& module, std::map<std::string, std::string> metadata =
   return file;
 }
 
-// Sets all parameters of a module from a file. Throws FormatError, before anything is changed, if a parameter
+// Sets all parameters of a module from a file. A module of several forms takes the one that the file has:
+// module.take_form(has) asks has(name) for its tensors. Throws FormatError, before any parameter is changed, if one
 // is missing or of another shape, or if the file holds a tensor that the module has no parameter for.
 template <class Module>
 void load_state(Module& module, const StateFile& file) {
+  const auto has_tensor = [&](std::string_view name) { return file.find(name) != nullptr; };
+  if constexpr (requires { module.take_form(has_tensor); }) module.take_form(has_tensor);
   std::size_t matched = 0;
   for_each_parameter(module, [&](const std::string& name, auto& value) {
     const Shape expected = detail::to_file_layout(value).shape(), found = file.at(name).shape;

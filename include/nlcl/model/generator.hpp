@@ -6,8 +6,15 @@
 //     17      conv 3x3, instance norm, ReLU, conv 3x3
 //     18      conv 3x3, 32 -> 3
 //
-// No down-sampling, no skip over the whole, no bound on the output: it takes any height and width. 316,195
-// parameters.
+// No down-sampling, no bound on the output: it takes any height and width. 316,195 parameters.
+//
+// That is the method's generator, and its norms take brightness and contrast of every image away: what colours
+// the output has, the network must say by heart. With a skip from the input to the output, which is ours,
+//
+//     y = x + layers(x)        layer 18 begins at zero
+//
+// the layers say only what to change. A checkpoint with a skip has the tensor `gen.skip`, so it is known by its
+// file.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +26,7 @@
 #include "nlcl/ops/instance_norm.hpp"
 #include "nlcl/ops/relu.hpp"
 #include "nlcl/ops/residual_block.hpp"
+#include "nlcl/ops/sum.hpp"
 
 namespace nlcl {
 
@@ -54,14 +62,27 @@ class Generator {
     Tensor<T> y = x;
     for (int i = 0; i <= taps.back(); ++i) {
       y = layer(i, y);
+      if (i == layers - 1 && has_skip()) y = sum(y, x);
       for (int tap : taps)
         if (tap == i) outputs.push_back(y);
     }
     return outputs;
   }
 
+  bool has_skip() const { return static_cast<bool>(skip); }
+  void set_skip(bool wanted) { skip = wanted ? Tensor<T>::full({1}, T{1}) : Tensor<T>(); }
+
+  // A generator that says nothing yet: with a skip the output is then the input, without one it is zero.
+  void clear_tail() {
+    for (Tensor<T>* values : {&tail.weight, &tail.bias})
+      std::fill_n(values->mutable_data(), values->size(), T{});
+  }
+
+  // For load_state(): a file with the tensor of the skip is for a generator with one.
+  void take_form(const auto& has_tensor) { set_skip(has_tensor("gen.skip")); }
+
   // Names of the published checkpoint: gen.0.weight, gen.1.model.0.conv.weight, ..., gen.17.conv.3.bias,
-  // gen.18.bias
+  // gen.18.bias; then gen.skip, where there is one.
   void parameters(const std::string& prefix, const auto& visit) {
     const std::string gen = join_name(prefix, "gen");
     head.parameters(gen + ".0", visit);
@@ -72,11 +93,13 @@ class Generator {
       pairs[i].second.parameters(pair + (residual ? ".model.1.conv" : ".conv.3"), visit);
     }
     tail.parameters(gen + ".18", visit);
+    if (has_skip()) visit(gen + ".skip", skip);
   }
 
   ConvLayer<T> head;
   std::vector<Pair> pairs;
   ConvLayer<T> tail;
+  Tensor<T> skip;  // [1], the number 1 and no parameter; absent without a skip
 
  private:
   static constexpr Conv2dOptions same{.padding = 1};

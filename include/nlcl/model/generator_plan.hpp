@@ -9,7 +9,7 @@
 //     16 times:  y <- conv(x)                  x = x + norm(y of the round before), stored as it is read
 //                y <- conv(relu(norm(y)))
 //     17:        y <- conv(x),  y <- conv(relu(norm(y)))
-//     result <- tail(y)
+//     result <- tail(y), + image with a skip
 //
 // Threads take chunks of the image. A chunk reads one row beyond each of its ends, which its neighbour
 // overwrites; so these rows are read first, for all chunks, and kept. Neither chunks nor threads change a bit
@@ -30,7 +30,10 @@ class GeneratorPlan {
  public:
   // Transforms and keeps the weights: later changes of the generator do not reach the plan.
   explicit GeneratorPlan(const Generator<float>& generator, Index chunk_rows = 32)
-      : head_(generator.head), tail_(generator.tail), chunk_rows_(chunk_rows) {
+      : head_(generator.head),
+        tail_(generator.tail),
+        has_skip_(generator.has_skip()),
+        chunk_rows_(chunk_rows) {
     require<ShapeError>(chunk_rows > 0 && chunk_rows % strip == 0, "plan: chunks of ", chunk_rows,
                         " rows, expected a multiple of ", strip);
     for (const auto& pair : generator.pairs) {
@@ -104,7 +107,9 @@ class GeneratorPlan {
       pass(convolutions_[i + 1], Read::activation, !last, b);
     }
     b.x = {};  // the tail needs room for its result only
-    return tail_(b.y);
+    Tensor<float> result = tail_(b.y);
+    if (has_skip_) detail::add_gradient(result, image);
+    return result;
   }
 
   // One image row as the convolution sees it, with a zero pixel at its left and zeros up to the padded width.
@@ -194,6 +199,7 @@ class GeneratorPlan {
 
   ConvLayer<float> head_, tail_;
   std::vector<Convolution> convolutions_;
+  bool has_skip_;
   Index chunk_rows_;
 };
 

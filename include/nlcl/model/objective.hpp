@@ -32,6 +32,11 @@
 
 namespace nlcl {
 
+struct NetworkOptions {
+  bool skip = false;  // of G_B, see model/generator.hpp; G_B begins as B = O then, and G_R as R = 0
+  double discriminator_gain = 0.02;  // of D's initial weights
+};
+
 // All networks that training needs; inference needs `clean` and `rain` only.
 template <class T = float>
 struct Networks {
@@ -40,14 +45,20 @@ struct Networks {
   ProjectionHeads<T> location;                // on features of G_B
   ProjectionHeads<T> back_layer, rain_layer;  // on features of D
 
-  explicit Networks(Random& random)
+  explicit Networks(Random& random, const NetworkOptions& options = {})
       : clean(random),
         rain(random),
-        discriminator(random),
+        discriminator(random, options.discriminator_gain),
         location(std::vector<Index>(location_taps().size(), Generator<T>::channels), random),
         back_layer(discriminator_channels(), random),
-        rain_layer(discriminator_channels(), random) {}
-  explicit Networks(Random&& random = Random(0)) : Networks(random) {}
+        rain_layer(discriminator_channels(), random) {
+    if (!options.skip) return;
+    clean.set_skip(true);
+    clean.clear_tail();
+    rain.clear_tail();
+  }
+  explicit Networks(Random&& random = Random(0), const NetworkOptions& options = {})
+      : Networks(random, options) {}
 
   void parameters(const std::string& prefix, const auto& visit) {
     for_each_network(prefix,

@@ -26,8 +26,8 @@ class ProjectionHeads {
   // `channels`: of each tap.
   ProjectionHeads(const std::vector<Index>& channels, Random& random) {
     for (Index c : channels) {
-      LinearLayer<T> first(c, width, random, Init::xavier_normal);
-      heads.push_back({std::move(first), {width, width, random, Init::xavier_normal}});
+      LinearLayer<T> first(c, width, random, Init::xavier_normal());
+      heads.push_back({std::move(first), {width, width, random, Init::xavier_normal()}});
     }
   }
 

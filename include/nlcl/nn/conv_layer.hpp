@@ -16,7 +16,7 @@ struct ConvLayer {
   Conv2dOptions options;
 
   ConvLayer(Index in, Index out, Index kernel, Conv2dOptions options_, Random& random,
-            Init init = Init::kaiming_uniform)
+            Init init = Init::kaiming_uniform())
       : weight({kernel, kernel, in, out}), bias({out}), options(options_) {
     initialize(weight, bias, kernel * kernel * in, kernel * kernel * out, init, random);
     weight.set_requires_grad(true);

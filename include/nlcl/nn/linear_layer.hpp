@@ -14,7 +14,7 @@ struct LinearLayer {
   Tensor<T> weight;  // [out,in]
   Tensor<T> bias;    // [out]
 
-  LinearLayer(Index in, Index out, Random& random, Init init = Init::kaiming_uniform)
+  LinearLayer(Index in, Index out, Random& random, Init init = Init::kaiming_uniform())
       : weight({out, in}), bias({out}) {
     initialize(weight, bias, in, out, init, random);
     weight.set_requires_grad(true);

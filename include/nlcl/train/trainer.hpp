@@ -23,8 +23,10 @@ struct TrainerOptions {
   std::uint64_t steps = 20000;       // of the whole run
   std::uint64_t decay_steps = 1000;  // at its end, while the learning rate falls linearly to zero
   double learning_rate = 2e-4;
+  double discriminator_rate = 1;  // D's learning rate as a multiple of it
   AdamOptions adam;
   double average = 0;  // EMA of the generators: 0 keeps none, 0.999 a mean over about a thousand steps
+  NetworkOptions networks;
   ObjectiveOptions objective;
 };
 
@@ -42,7 +44,7 @@ class Trainer {
  public:
   explicit Trainer(const TrainerOptions& options)
       : options_(options),
-        networks_(Random(options_.seed, initial_weights)),
+        networks_(Random(options_.seed, initial_weights), options_.networks),
         generator_adam_(options_.adam),
         discriminator_adam_(options_.adam) {
     networks_.for_each_network("", [&](const std::string& name, auto& network) {
@@ -73,7 +75,7 @@ class Trainer {
       Tape<float> tape;  // one forward pass serves both steps
       const Objective<float> objective(networks_, options_.objective, batches[0].rainy, batches[0].clean);
       discriminator_adam_.step(discriminator_gradients(objective.back(), batches[0].clean, share, losses),
-                               rate);
+                               rate * options_.discriminator_rate);
       generator_adam_.step(generator_gradients(tape, objective, 0, share, losses), rate);
     } else {
       Gradients<float> of_discriminator, of_generators;
@@ -84,7 +86,7 @@ class Trainer {
         }();
         of_discriminator.add(discriminator_gradients(back, batch.clean, share, losses));
       }
-      discriminator_adam_.step(of_discriminator, rate);
+      discriminator_adam_.step(of_discriminator, rate * options_.discriminator_rate);
       for (std::size_t i = 0; i < batches.size(); ++i) {
         Tape<float> tape;
         const Objective<float> objective(networks_, options_.objective, batches[i].rainy, batches[i].clean);
@@ -183,6 +185,7 @@ class Trainer {
     const float keep = static_cast<float>(options_.average);
     for_each_parameter(to, [&](const std::string&, Tensor<float>& value) {
       const float* const w = weights[next++].data();
+      if (!value.requires_grad()) return;  // the mark of a skip, which is no number to average
       float* const a = value.mutable_data();
       for (Index i = 0; i < value.size(); ++i) a[i] = keep * a[i] + (1 - keep) * w[i];
     });
