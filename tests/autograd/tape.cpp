@@ -4,6 +4,9 @@
 #include <memory>
 #include <thread>
 
+#include "nlcl/ops/scale.hpp"
+#include "nlcl/ops/sum.hpp"
+#include "support/cuda.hpp"
 #include "support/errors.hpp"
 #include "support/tensors.hpp"
 
@@ -399,4 +402,38 @@ TEST_CASE("every thread has its own tape", "[autograd]") {
   CHECK(elsewhere.slot().tape == 0);
   CHECK(gradient == 3);
   check_values(tape.backward(y).of(x), {6});
+}
+
+TEST_CASE("inputs on two devices", "[autograd]") {
+  if (!cuda_is_there()) return;
+  const Tensor<float> here({1}, {3}), there = here.to(cuda_device);
+  CHECK(message_of<DeviceError>([&] { sum(here, there); }) == "sum: inputs on cpu and cuda:0");
+  CHECK(message_of<DeviceError>([&] { sum(there, here); }) == "sum: inputs on cuda:0 and cpu");
+  CHECK(message_of<DeviceError>([&] { map(here, there, SumOfTwo{}); }) == "map: devices cpu and cuda:0");
+}
+
+TEST_CASE("a CUDA device computes in float only", "[autograd]") {
+  if (!cuda_is_there()) return;
+  const Doubles x = Doubles({1}, {3}).to(cuda_device);
+  CHECK(message_of<DeviceError>([&] { sum(x, x); }) == "sum: on cuda:0 it takes float only");
+}
+
+TEST_CASE("gradients are added on their device", "[autograd]") {
+  if (!cuda_is_there()) return;
+  Tensor<float> x = Tensor<float>({1}, {3}).to(cuda_device);
+  x.set_requires_grad(true);
+  const auto gradients = [&](double factor) {
+    Tape<float> tape;
+    return tape.backward(sum(sum(x, x), scale(x, factor)));  // the loss's own gradient is on its device too
+  };
+  Gradients<float> total = gradients(5);
+  CHECK(total.of(x).device() == cuda_device);
+  CHECK(total.of(x).item() == 7);
+  total.add(gradients(10));
+  CHECK(total.of(x).item() == 7 + 12);
+
+  Tape<float> tape;
+  const Tensor<float> y = sum(x, x);
+  CHECK(message_of<DeviceError>([&] { tape.backward(y, Tensor<float>({1}, {1})); }) ==
+        "backward: y is on cuda:0, its gradient on cpu");
 }

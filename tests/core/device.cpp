@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "nlcl/core/cuda.hpp"
 #include "support/errors.hpp"
 
 using namespace nlcl;
@@ -28,4 +29,18 @@ TEST_CASE("other names of devices are refused", "[core]") {
           text("device: '", name, "', expected cpu or cuda:N"));
 }
 
+TEST_CASE("which device is CUDA's", "[core]") {
+  CHECK(Device::cuda(1).is_cuda());
+  CHECK_FALSE(Device::cpu().is_cuda());
+  CHECK(on_cuda<float> == has_cuda);
+  CHECK_FALSE(on_cuda<double>);
+}
+
 TEST_CASE("the cpu is available", "[core]") { CHECK_NOTHROW(require_available(Device::cpu())); }
+
+TEST_CASE("the precision of convolutions is what was set", "[core]") {
+  CHECK(precision() == Precision::float32);
+  set_precision(Precision::bf16);
+  CHECK(precision() == Precision::bf16);
+  set_precision(Precision::float32);
+}

@@ -8,14 +8,11 @@ headers=(include/nlcl/ops/*.hpp)
 for header in "${headers[@]}"; do
   op=$(basename "$header" .hpp)
   lacks=()
-  files=("tests/ops/$op.cpp")
-  if [ -d cuda/nlcl/ops ]; then
-    files+=("cuda/nlcl/ops/$op.cuh")
-  fi
-  for file in "${files[@]}"; do
+  for file in "tests/ops/$op.cpp" "cuda/nlcl/ops/$op.cuh"; do
     [ -e "$file" ] || lacks+=("$file")
   done
   grep -qs "golden" "tests/ops/$op.cpp" || lacks+=("tests/ops/$op.cpp: golden values")
+  grep -qs "\"nlcl/ops/$op\.cuh\"" cuda/nlcl/nlcl_cuda.cu || lacks+=("cuda/nlcl/nlcl_cuda.cu: its .cuh")
   grep -qs "ops/$op\.hpp" docs/*.md || lacks+=("docs/*.md: a chapter on ops/$op.hpp")
   grep -qsrw "$op" tools/nlcl-bench.cpp tests/bench || lacks+=("tools/nlcl-bench.cpp: a line for $op")
 
