@@ -22,6 +22,7 @@
 #include "nlcl/ops/scale.cuh"
 #include "nlcl/ops/soft_match.cuh"
 #include "nlcl/ops/sum.cuh"
+#include "nlcl/train/adam.cuh"
 
 namespace nlcl {
 

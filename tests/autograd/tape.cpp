@@ -409,7 +409,7 @@ TEST_CASE("inputs on two devices", "[autograd]") {
   const Tensor<float> here({1}, {3}), there = here.to(cuda_device);
   CHECK(message_of<DeviceError>([&] { sum(here, there); }) == "sum: inputs on cpu and cuda:0");
   CHECK(message_of<DeviceError>([&] { sum(there, here); }) == "sum: inputs on cuda:0 and cpu");
-  CHECK(message_of<DeviceError>([&] { map(here, there, SumOfTwo{}); }) == "map: devices cpu and cuda:0");
+  CHECK(message_of<DeviceError>([&] { map(here, there, nlcl::Plus{}); }) == "map: devices cpu and cuda:0");
 }
 
 TEST_CASE("a CUDA device computes in float only", "[autograd]") {

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "support/cuda.hpp"
 #include "support/errors.hpp"
 #include "support/tensors.hpp"
 #include "support/threads.hpp"
@@ -24,6 +25,32 @@ TEST_CASE("map applies a function to every element", "[core]") {
       right &= twice.data()[i] == 2 * a.data()[i] && rest.data()[i] == a.data()[i] - b.data()[i];
     CHECK(right);
   }
+}
+
+TEST_CASE("update changes a tensor in place", "[core]") {
+  const WithThreads with(3);
+  Random random(1);
+  const Shape shape{3, elements_per_task + 1};
+  const auto before = random_tensor<float>(shape, random), x = random_tensor<float>(shape, random);
+  Tensor<float> y = before.clone();
+  const auto version = y.version();
+  update(y, x, [](float old, float value) { return old - 2 * value; });
+  CHECK(y.version() > version);
+  CHECK(same_bits(y, map(before, x, [](float old, float value) { return old - 2 * value; })));
+  CHECK(message_of<ShapeError>([&] { update(y, Tensor<>::zeros({2}), Plus{}); }) ==
+        text("update: shapes ", shape, " and [2]"));
+}
+
+TEST_CASE("on a CUDA device map takes functions of both devices only", "[core]") {
+  if (!cuda_is_there()) return;
+  Tensor<float> x = Tensor<float>::zeros({2}, cuda_device);
+  const auto mine = [](float a, float = 0) { return a; };
+  CHECK(message_of<DeviceError>([&] { map(x, mine); }) == "map: a function of the CPU, x is on cuda:0");
+  CHECK(message_of<DeviceError>([&] { map(x, x, mine); }) == "map: a function of the CPU, a is on cuda:0");
+  CHECK(message_of<DeviceError>([&] { update(x, x, mine); }) ==
+        "update: a function of the CPU, y is on cuda:0");
+  CHECK(message_of<DeviceError>([&] { update(x, Tensor<float>::zeros({2}), Plus{}); }) ==
+        "update: devices cuda:0 and cpu");
 }
 
 TEST_CASE("map of two tensors expects one shape", "[core]") {

@@ -5,6 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "nlcl/ops/layer_contrast.hpp"
+#include "nlcl/ops/patch_nce.hpp"
+#include "nlcl/ops/sum.hpp"
+#include "support/cuda.hpp"
 #include "support/errors.hpp"
 #include "support/tensors.hpp"
 
@@ -99,4 +103,41 @@ TEST_CASE("heads refuse another number of taps, or other channels", "[model]") {
   CHECK(message_of<ShapeError>([&] {
           heads({features[1], features[1], features[1]}, some_centers, 12, 15);
         }) == "linear: weight expects [out,32], is [256,3] (x [5,32])");
+}
+
+TEST_CASE("a search with projections, losses and gradients on a CUDA device never asks the host", "[model]") {
+  if constexpr (has_cuda) {
+    if (!cuda_is_there()) return;
+    Random random(1);
+    auto heads = ProjectionHeads<float>({3, 32}, random);
+    for_each_parameter(heads, [&](const std::string&, Tensor<float>& p) { fill_uniform(p, 0.1, random); });
+    const auto features = some_features<float>(random);
+    struct Result {
+      Tensor<float> loss, gradient;
+    };
+    const auto step = [&](const std::vector<Tensor<float>>& maps, const Tensor<PatchCenter>& queries) {
+      Tape<float> tape;
+      const auto centers = nearest_patches(maps[0], queries, {.count = 9, .patch = 4, .window = 6});
+      const auto z = heads(maps, centers, 12, 15);
+      const auto loss = sum(patch_nce(z[0], z[1], 0.07, 2), layer_contrast(z[0], z[1], {}, 2));
+      return Result{loss, tape.backward(loss).of(heads.heads[1].first.weight)};
+    };
+    const auto first = patch_centers({{0, 5, 6}, {1, 4, 9}}), second = patch_centers({{1, 7, 3}, {0, 9, 12}});
+    const Result expected = step(features, second);
+
+    for_each_parameter(
+        heads, [](const std::string&, Tensor<float>& p) { p = p.to(cuda_device).set_requires_grad(true); });
+    const auto maps = on_device(features, cuda_device);
+    auto queries = first.to(cuda_device);
+    Result found;
+    const auto graph = cuda::record(cuda_device.index, [&] { found = step(maps, queries); });
+    cuda::copy(queries.mutable_data(), cuda_device, second.data(), Device::cpu(),
+               static_cast<std::size_t>(second.size()) * sizeof(PatchCenter));
+    graph.replay();
+    CHECK(relative_difference(found.loss.to(Device::cpu()), expected.loss) <= 1e-5);
+    CHECK(relative_difference(found.gradient.to(Device::cpu()), expected.gradient) <= 1e-4);
+    const Result again = step(maps, second.to(cuda_device));
+    CHECK(same_bits(found.loss.to(Device::cpu()), again.loss.to(Device::cpu())));
+    CHECK(same_bits(found.gradient.to(Device::cpu()), again.gradient.to(Device::cpu())));
+  }
 }

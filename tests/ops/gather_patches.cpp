@@ -134,37 +134,35 @@ TEST_CASE("gather_patches wants its centres in a row", "[ops]") {
 
 TEST_CASE("gather_patches adds up many gradients of few vectors on a CUDA device in the order of the CPU",
           "[ops]") {
-  if constexpr (has_cuda) {
-    Random random(1);
-    std::vector<PatchCenter> all;
-    for (int i = 0; i < 150; ++i)
-      all.push_back(
-          {random.below(2), static_cast<Index>(random.below(12)), static_cast<Index>(random.below(15))});
-    const auto x = random_tensor<float>({2, 3, 4, 37}, random), dy = random_tensor<float>({150, 37}, random);
-    const auto gradient = [&](Device device, Device of_centers) {
-      auto leaf = x.to(device).set_requires_grad(true);
-      Tape<float> tape;
-      const auto y = gather_patches(leaf, patch_centers(all).to(of_centers), 12, 15);
-      return tape.backward(y, dy.to(device)).of(leaf).to(Device::cpu());
-    };
-    const auto expected = gradient(Device::cpu(), Device::cpu());
-    CHECK(same_bits(gradient(Device::cuda(0), Device::cpu()), expected));
-    CHECK(same_bits(gradient(Device::cuda(0), Device::cuda(0)), expected));
-  }
+  if (!cuda_is_there()) return;
+  Random random(1);
+  std::vector<PatchCenter> all;
+  for (int i = 0; i < 150; ++i)
+    all.push_back(
+        {random.below(2), static_cast<Index>(random.below(12)), static_cast<Index>(random.below(15))});
+  const auto x = random_tensor<float>({2, 3, 4, 37}, random), dy = random_tensor<float>({150, 37}, random);
+  const auto gradient = [&](Device device, Device of_centers) {
+    auto leaf = x.to(device).set_requires_grad(true);
+    Tape<float> tape;
+    const auto y = gather_patches(leaf, patch_centers(all).to(of_centers), 12, 15);
+    return tape.backward(y, dy.to(device)).of(leaf).to(Device::cpu());
+  };
+  const auto expected = gradient(Device::cpu(), Device::cpu());
+  CHECK(same_bits(gradient(cuda_device, Device::cpu()), expected));
+  CHECK(same_bits(gradient(cuda_device, cuda_device), expected));
 }
 
 TEST_CASE("centres of a CUDA device that are outside are moved to the border", "[ops]") {
-  if constexpr (has_cuda) {
-    Random random(1);
-    const auto x = random_tensor<float>({2, 6, 5, 3}, random).to(Device::cuda(0));
-    const auto found = [&](const PatchCenter& center) {
-      const auto at = patch_centers({center}).to(Device::cuda(0));
-      return gather_patches(x, at, 12, 15).to(Device::cpu());
-    };
-    CHECK(same_bits(found({0, -7, 100}), found({0, 0, 14})));
-    CHECK(same_bits(found({2, 12, -1}), found({1, 11, 0})));
-    CHECK(message_of<DeviceError>([&] {
-            gather_patches(x.to(Device::cpu()), patch_centers({{0, 0, 0}}).to(Device::cuda(0)), 12, 15);
-          }) == "gather_patches: x is on cpu, the centres on cuda:0");
-  }
+  if (!cuda_is_there()) return;
+  Random random(1);
+  const auto x = random_tensor<float>({2, 6, 5, 3}, random).to(cuda_device);
+  const auto found = [&](const PatchCenter& center) {
+    const auto at = patch_centers({center}).to(cuda_device);
+    return gather_patches(x, at, 12, 15).to(Device::cpu());
+  };
+  CHECK(same_bits(found({0, -7, 100}), found({0, 0, 14})));
+  CHECK(same_bits(found({2, 12, -1}), found({1, 11, 0})));
+  CHECK(message_of<DeviceError>([&] {
+          gather_patches(x.to(Device::cpu()), patch_centers({{0, 0, 0}}).to(cuda_device), 12, 15);
+        }) == "gather_patches: x is on cpu, the centres on cuda:0");
 }

@@ -95,6 +95,9 @@ std::vector<OpCase> cases() {
        .adjust = scaled(100, 0.2),
        .smooth = false});
   add({.name = "mean 1e4, deviation 1", .shapes = {{2, 9, 9, 3}}, .adjust = scaled(1e4, 2), .smooth = false});
+  // On a GPU: two blocks below each other in an image, and two beside each other.
+  add({.name = "two strips", .shapes = {{2, 9, 16, 128}}, .adjust = scaled(1e4, 2), .smooth = false});
+  add({.name = "two columns", .shapes = {{2, 5, 7, 132}}, .smooth = false});
   return all;
 }
 

@@ -103,4 +103,5 @@ TEMPLATE_TEST_CASE("every other row has length 1", "[ops]", float, double) {
 
 TEST_CASE("l2_normalize of no rows", "[ops]") {
   CHECK(l2_normalize(Tensor<float>({0, 7})).shape() == Shape{0, 7});
+  if (cuda_is_there()) CHECK(l2_normalize(Tensor<float>({0, 7}, cuda_device)).shape() == Shape{0, 7});
 }

@@ -66,15 +66,37 @@ TEST_CASE("linear", "[ops]") {
 }
 
 TEST_CASE("linear of no rows", "[ops]") {
+  for (const Device device : {Device::cpu(), cuda_device}) {
+    if (device.is_cuda() && !cuda_is_there()) continue;
+    Random random(1);
+    auto x = Tensor<float>({0, 3}, device), weight = random_tensor<float>({5, 3}, random).to(device);
+    auto bias = random_tensor<float>({5}, random).to(device);
+    for (auto* leaf : {&x, &weight, &bias}) leaf->set_requires_grad(true);
+    Tape<float> tape;
+    const Tensor<float> y = linear(x, weight, bias);
+    CHECK(y.shape() == Shape{0, 5});
+    const auto gradients = tape.backward(y, Tensor<float>({0, 5}, device));
+    CHECK(gradients.of(x).shape() == Shape{0, 3});
+    CHECK(same_bits(gradients.of(weight).to(Device::cpu()), Tensor<float>::zeros({5, 3})));
+    CHECK(same_bits(gradients.of(bias).to(Device::cpu()), Tensor<float>::zeros({5})));
+  }
+}
+
+// Of a batch every image is computed as if it were alone.
+TEST_CASE("on a CUDA device a row of linear does not depend on the others", "[ops]") {
+  if (!cuda_is_there()) return;
   Random random(1);
-  auto x = Tensor<float>({0, 3}), weight = random_tensor<float>({5, 3}, random);
-  auto bias = random_tensor<float>({5}, random);
-  for (auto* leaf : {&x, &weight, &bias}) leaf->set_requires_grad(true);
-  Tape<float> tape;
-  const Tensor<float> y = linear(x, weight, bias);
-  CHECK(y.shape() == Shape{0, 5});
-  const auto gradients = tape.backward(y, Tensor<float>({0, 5}));
-  CHECK(gradients.of(x).shape() == Shape{0, 3});
-  CHECK(same_bits(gradients.of(weight), Tensor<float>::zeros({5, 3})));
-  CHECK(same_bits(gradients.of(bias), Tensor<float>::zeros({5})));
+  const auto x = random_tensor<float>({70, 40}, random), weight = random_tensor<float>({33, 40}, random);
+  const auto bias = random_tensor<float>({33}, random);
+  const auto rows = [&](Index first, Index count) {
+    const auto part =
+        x.values().subspan(static_cast<std::size_t>(first * 40), static_cast<std::size_t>(count * 40));
+    return linear(Tensor<float>({count, 40}, part).to(cuda_device), weight.to(cuda_device),
+                  bias.to(cuda_device))
+        .to(Device::cpu());
+  };
+  const auto all = rows(0, 70);
+  for (const Index first : {0, 31, 64, 69})
+    CHECK(same_bits(rows(first, 1),
+                    Tensor<float>({1, 33}, all.values().subspan(static_cast<std::size_t>(first * 33), 33))));
 }

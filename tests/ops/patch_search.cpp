@@ -335,90 +335,86 @@ Tensor<float> eighths(const Shape& shape, Random& random) {
 }
 
 TEST_CASE("a CUDA device finds the patches that the CPU finds", "[ops]") {
-  if constexpr (has_cuda) {
-    const Device cpu = Device::cpu(), cuda = Device::cuda(0);
-    const auto check = [&](const Tensor<float>& x, const Tensor<PatchCenter>& queries,
-                           const PatchSearchOptions& o) {
-      const auto expected = patch_search(x, queries, o);
-      for (const Device device : {cpu, cuda}) {  // of the queries
-        const auto found = patch_search(x.to(cuda), queries.to(device), o);
-        CHECK(found.centers.device() == cuda);
-        CHECK(same_bits(found.centers.to(cpu), expected.centers));
-        CHECK(relative_difference(found.distances.to(cpu), expected.distances) <= 1e-6);
-      }
-    };
-    Random random(1);
-    const PatchSearchOptions small{.count = 40, .patch = 4, .window = 8};
+  if (!cuda_is_there()) return;
+  const Device cpu = Device::cpu(), cuda = cuda_device;
+  const auto check = [&](const Tensor<float>& x, const Tensor<PatchCenter>& queries,
+                         const PatchSearchOptions& o) {
+    const auto expected = patch_search(x, queries, o);
+    for (const Device device : {cpu, cuda}) {  // of the queries
+      const auto found = patch_search(x.to(cuda), queries.to(device), o);
+      CHECK(found.centers.device() == cuda);
+      CHECK(same_bits(found.centers.to(cpu), expected.centers));
+      CHECK(relative_difference(found.distances.to(cpu), expected.distances) <= 1e-6);
+    }
+  };
+  Random random(1);
+  const PatchSearchOptions small{.count = 40, .patch = 4, .window = 8};
 
-    SECTION("the published sizes, two images") {
-      const auto queries = patch_centers({{0, 8, 8}, {1, 30, 25}, {1, 51, 41}, {0, 16, 34}});
-      check(eighths({2, 60, 50, 3}, random), queries, {});
-      check(eighths({2, 60, 50, 8}, random), patch_centers({{1, 30, 25}}), {});
-    }
-    SECTION("many queries") {
-      std::vector<PatchCenter> queries;
-      for (Index row = 4; row < 14; ++row)
-        for (Index column = 4; column < 13; ++column) queries.push_back({row % 3, row, column});
-      for (Index channels : {1, 4})
-        check(eighths({3, 18, 17, channels}, random), patch_centers(queries),
-              {.count = 30, .patch = 4, .window = 8});
-    }
-    SECTION("all candidates") {
-      check(eighths({1, 30, 33, 3}, random), patch_centers({{0, 15, 16}}),
-            {.count = 64, .patch = 4, .window = 8});
-    }
-    SECTION("ties") {
-      check(Tensor<float>::full({1, 30, 33, 3}, 0.1f), patch_centers({{0, 15, 16}}), small);
-      Tensors<double> texture{converted<double>(eighths({1, 24, 25, 4}, random))};
-      repeated(texture);
-      check(converted<float>(texture[0]), patch_centers({{0, 11, 12}, {0, 2, 2}}),
-            {.count = 60, .patch = 4, .window = 18});
-    }
-    SECTION("what is not a number") {
-      auto x = eighths({1, 30, 33, 3}, random);
-      x.mutable_data()[(10 * 33 + 12) * 3] = std::numeric_limits<float>::quiet_NaN();
-      const auto queries = patch_centers({{0, 15, 16}});
-      const PatchSearchOptions all{.count = 64, .patch = 4, .window = 8};
-      CHECK(same_bits(nearest_patches(x.to(cuda), queries, all).to(cpu), nearest_patches(x, queries, all)));
-    }
-    SECTION("no queries") { check(eighths({1, 30, 33, 3}, random), patch_centers({}), small); }
+  SECTION("the published sizes, two images") {
+    const auto queries = patch_centers({{0, 8, 8}, {1, 30, 25}, {1, 51, 41}, {0, 16, 34}});
+    check(eighths({2, 60, 50, 3}, random), queries, {});
+    check(eighths({2, 60, 50, 8}, random), patch_centers({{1, 30, 25}}), {});
   }
+  SECTION("many queries") {
+    std::vector<PatchCenter> queries;
+    for (Index row = 4; row < 14; ++row)
+      for (Index column = 4; column < 13; ++column) queries.push_back({row % 3, row, column});
+    for (Index channels : {1, 4})
+      check(eighths({3, 18, 17, channels}, random), patch_centers(queries),
+            {.count = 30, .patch = 4, .window = 8});
+  }
+  SECTION("all candidates") {
+    check(eighths({1, 30, 33, 3}, random), patch_centers({{0, 15, 16}}),
+          {.count = 64, .patch = 4, .window = 8});
+  }
+  SECTION("ties") {
+    check(Tensor<float>::full({1, 30, 33, 3}, 0.1f), patch_centers({{0, 15, 16}}), small);
+    Tensors<double> texture{converted<double>(eighths({1, 24, 25, 4}, random))};
+    repeated(texture);
+    check(converted<float>(texture[0]), patch_centers({{0, 11, 12}, {0, 2, 2}}),
+          {.count = 60, .patch = 4, .window = 18});
+  }
+  SECTION("what is not a number") {
+    auto x = eighths({1, 30, 33, 3}, random);
+    x.mutable_data()[(10 * 33 + 12) * 3] = std::numeric_limits<float>::quiet_NaN();
+    const auto queries = patch_centers({{0, 15, 16}});
+    const PatchSearchOptions all{.count = 64, .patch = 4, .window = 8};
+    CHECK(same_bits(nearest_patches(x.to(cuda), queries, all).to(cpu), nearest_patches(x, queries, all)));
+  }
+  SECTION("no queries") { check(eighths({1, 30, 33, 3}, random), patch_centers({}), small); }
 }
 
 TEST_CASE("queries of a CUDA device that are out of range are moved to the nearest full patch", "[ops]") {
-  if constexpr (has_cuda) {
-    Random random(1);
-    const auto x = random_tensor<float>({2, 12, 15, 3}, random).to(Device::cuda(0));
-    const PatchSearchOptions o{.count = 9, .patch = 4, .window = 6};
-    const auto found = [&](const PatchCenter& query) {
-      const auto queries = patch_centers({query}).to(Device::cuda(0));
-      return nearest_patches(x, queries, o).to(Device::cpu());
-    };
-    CHECK(same_bits(found({0, -100, 5}), found({0, 2, 5})));
-    CHECK(same_bits(found({-1, 12, 100}), found({0, 9, 12})));
-    CHECK(same_bits(found({2, 5, 1}), found({1, 5, 2})));
+  if (!cuda_is_there()) return;
+  Random random(1);
+  const auto x = random_tensor<float>({2, 12, 15, 3}, random).to(cuda_device);
+  const PatchSearchOptions o{.count = 9, .patch = 4, .window = 6};
+  const auto found = [&](const PatchCenter& query) {
+    const auto queries = patch_centers({query}).to(cuda_device);
+    return nearest_patches(x, queries, o).to(Device::cpu());
+  };
+  CHECK(same_bits(found({0, -100, 5}), found({0, 2, 5})));
+  CHECK(same_bits(found({-1, 12, 100}), found({0, 9, 12})));
+  CHECK(same_bits(found({2, 5, 1}), found({1, 5, 2})));
 
-    const PatchSearchOptions too_many{.count = 12, .patch = 4, .window = 6};
-    const auto matches =
-        nearest_patches(x, patch_centers({{0, 2, 2}}).to(Device::cuda(0)), too_many).to(Device::cpu());
-    for (Index k = 0; k < 12; ++k) CHECK((matches(k) == PatchCenter{0, 2, 2}) == (k == 0 || k >= 9));
+  const PatchSearchOptions too_many{.count = 12, .patch = 4, .window = 6};
+  const auto matches =
+      nearest_patches(x, patch_centers({{0, 2, 2}}).to(cuda_device), too_many).to(Device::cpu());
+  for (Index k = 0; k < 12; ++k) CHECK((matches(k) == PatchCenter{0, 2, 2}) == (k == 0 || k >= 9));
 
-    const auto queries = patch_centers({{0, 2, 2}}).to(Device::cuda(0));
-    CHECK(message_of<ShapeError>([&] {
-            nearest_patches(x, queries, {.count = 1, .patch = 12, .window = 2});
-          }) == "patch_search: x [2,12,15,3] is too small for patches of 12 x 12");
-  }
+  const auto queries = patch_centers({{0, 2, 2}}).to(cuda_device);
+  CHECK(message_of<ShapeError>([&] {
+          nearest_patches(x, queries, {.count = 1, .patch = 12, .window = 2});
+        }) == "patch_search: x [2,12,15,3] is too small for patches of 12 x 12");
 }
 
 TEST_CASE("queries on another device than x, and numbers that are no float there", "[ops]") {
-  if constexpr (has_cuda) {
-    const auto x = Tensor<float>::zeros({1, 20, 20, 3});
-    const auto queries = patch_centers({{0, 9, 9}});
-    const PatchSearchOptions o{.count = 5};
-    CHECK(message_of<DeviceError>([&] { patch_search(x, queries.to(Device::cuda(0)), o); }) ==
-          "patch_search: x is on cpu, the centres on cuda:0");
-    CHECK(message_of<DeviceError>([&] {
-            nearest_patches(converted<double>(x).to(Device::cuda(0)), queries, o);
-          }) == "patch_search: on cuda:0 it takes float only");
-  }
+  if (!cuda_is_there()) return;
+  const auto x = Tensor<float>::zeros({1, 20, 20, 3});
+  const auto queries = patch_centers({{0, 9, 9}});
+  const PatchSearchOptions o{.count = 5};
+  CHECK(message_of<DeviceError>([&] { patch_search(x, queries.to(cuda_device), o); }) ==
+        "patch_search: x is on cpu, the centres on cuda:0");
+  CHECK(message_of<DeviceError>([&] { nearest_patches(converted<double>(x).to(cuda_device), queries, o); }) ==
+        "patch_search: on cuda:0 it takes float only");
 }

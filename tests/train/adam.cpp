@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "support/cuda.hpp"
+#include "support/errors.hpp"
 #include "support/golden.hpp"
 #include "support/tensors.hpp"
 #include "support/threads.hpp"
@@ -165,4 +167,78 @@ TEST_CASE("adam gives the same bits on any number of threads", "[train]") {
   };
   const auto expected = stepped(1);
   for (int count : {2, 3, 7}) CHECK(same_bits(stepped(count), expected));
+}
+
+TEST_CASE("adam takes the same steps on a CUDA device", "[train]") {
+  if (!cuda_is_there()) return;
+  Random random(1);
+  Parameters<float> here, there;
+  for (Index i = 0; i < 70; ++i) {  // more than one launch takes
+    here.tensors.push_back(random_tensor<float>({i == 3 ? 5000 : i % 5}, random));
+    there.tensors.push_back(here.tensors.back().to(cuda_device));
+  }
+  Adam<float> adam_here, adam_there;
+  adam_here.add("", here);
+  adam_there.add("", there);
+  for (int step = 0; step < 3; ++step) {
+    Gradients<float> gradients_here, gradients_there;
+    for (std::size_t i = 0; i < 70; ++i) {
+      if (i == 5) continue;  // stays as it is
+      const auto gradient = random_tensor<float>(here.tensors[i].shape(), random);
+      gradients_here.insert(here.tensors[i], gradient);
+      gradients_there.insert(there.tensors[i], gradient.to(cuda_device));
+    }
+    adam_here.step(gradients_here, 0.01);
+    adam_there.step(gradients_there, 0.01);
+  }
+  for (std::size_t i = 0; i < 70; ++i) {
+    CAPTURE(i);
+    CHECK(difference(there.tensors[i].to(Device::cpu()), here.tensors[i]) <= 2e-7);
+  }
+}
+
+TEST_CASE("a recorded step of adam has each time the factors of its step", "[train]") {
+  if (!cuda_is_there()) return;
+  Random random(1);
+  const auto start = random_tensor<float>({7}, random);
+  Parameters<float> plain{{start.to(cuda_device)}}, recorded{{start.to(cuda_device)}};
+  Adam<float> adam_plain, adam_recorded;
+  adam_plain.add("", plain);
+  adam_recorded.add("", recorded);
+  const auto gradient = random_tensor<float>({7}, random).to(cuda_device);
+
+  cuda::Graph graph;
+  for (double rate : {0.1, 0.01, 0.02}) {
+    adam_plain.step(gradients_of(plain.tensors[0], gradient), rate);
+    adam_recorded.begin_step(rate);
+    if (!graph)
+      graph = cuda::record(
+          0, [&] { adam_recorded.update_parameters(gradients_of(recorded.tensors[0], gradient)); });
+    graph.replay();
+    CHECK(same_bits(recorded.tensors[0].to(Device::cpu()), plain.tensors[0].to(Device::cpu())));
+  }
+  CHECK(difference(plain.tensors[0].to(Device::cpu()), start).worst > 0.1);
+}
+
+TEST_CASE("parameters of one adam are on one device", "[train]") {
+  if (!cuda_is_there()) return;
+  Parameters<float> both{{Tensor<float>::zeros({1}), Tensor<float>::zeros({1}, cuda_device)}};
+  Adam<float> adam;
+  CHECK(message_of<DeviceError>([&] { adam.add("", both); }) ==
+        "adam: p1 is on cuda:0, parameters before it on cpu");
+}
+
+TEST_CASE("a moving average, on both devices", "[train]") {
+  Tensor<float> mean({2}, {1, 2});
+  const Tensor<float> value({2}, {3, 6});
+  const MovingAverage<float> average{{}, 0.75f};
+  if (cuda_is_there()) {
+    Tensor<float> there = mean.to(cuda_device);
+    update(there, value.to(cuda_device), average);
+    CHECK(there.to(Device::cpu())(0) == 1.5f);
+    CHECK(there.to(Device::cpu())(1) == 3);
+  }
+  update(mean, value, average);
+  CHECK(mean(0) == 1.5f);
+  CHECK(mean(1) == 3);
 }

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "nlcl/core/device.hpp"
+#include "nlcl/core/elementwise.hpp"
 
 #if defined(NLCL_CUDA_EMULATION)
 #define NLCL_UNROLL
@@ -203,13 +203,6 @@ __device__ __forceinline__ T warp_reduce(T value, Combine combine) {
   for (int bits = warp_size / 2; bits > 0; bits /= 2) value = combine(value, shuffle_xor(value, bits));
   return value;
 }
-
-struct Plus {
-  template <class T>
-  __host__ __device__ constexpr T operator()(T a, T b) const {
-    return a + b;
-  }
-};
 
 template <class T>
 __device__ __forceinline__ T warp_sum(T value) {

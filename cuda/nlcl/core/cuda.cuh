@@ -118,10 +118,6 @@ void copy(void* to, Device to_device, const void* from, Device from_device, std:
   if (waits) synchronize(device);
 }
 
-void add(float* sum, const float* term, Index count, int device) {
-  detail::map_to(device, Plus{}, count, sum, static_cast<const float*>(sum), term);
-}
-
 void fill(void* to, const void* value, std::size_t value_bytes, Index count, int device) {
   const auto* const bytes = static_cast<const unsigned char*>(value);
   if (std::all_of(bytes, bytes + value_bytes, [](unsigned char byte) { return byte == 0; })) {

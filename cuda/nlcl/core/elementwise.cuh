@@ -54,4 +54,10 @@ Tensor<float> map(const Tensor<float>& a, const Tensor<float>& b, const F& f) {
   return y;
 }
 
+template <class F>
+void update(Tensor<float>& y, const Tensor<float>& x, const F& f) {
+  float* const to = y.mutable_data();
+  detail::map_to(y.device().index, f, y.size(), to, static_cast<const float*>(to), x.data());
+}
+
 }  // namespace nlcl::cuda

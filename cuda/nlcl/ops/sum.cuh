@@ -1,4 +1,4 @@
-// sum on a CUDA device.
+// sum on a CUDA device, and the sums of gradients.
 #pragma once
 
 #include "nlcl/core/elementwise.cuh"
@@ -6,6 +6,7 @@
 
 namespace nlcl::cuda {
 
-template Tensor<float> map(const Tensor<float>&, const Tensor<float>&, const SumOfTwo&);
+template Tensor<float> map(const Tensor<float>&, const Tensor<float>&, const Plus&);
+template void update(Tensor<float>&, const Tensor<float>&, const Plus&);
 
 }  // namespace nlcl::cuda

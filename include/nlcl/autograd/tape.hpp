@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-#include "nlcl/core/parallel.hpp"
+#include "nlcl/core/elementwise.hpp"
 #include "nlcl/core/tensor.hpp"
 
 namespace nlcl {
@@ -40,14 +40,7 @@ void add_gradient(Tensor<T>& sum, Tensor<T> term) {
   require<DeviceError>(sum.device() == term.device(), "tape: gradients on ", sum.device(), " and ",
                        term.device());
   if (!sum.is_sole_owner()) sum = sum.clone();
-  if constexpr (on_cuda<T>)
-    if (sum.device().is_cuda())
-      return cuda::add(sum.mutable_data(), term.data(), sum.size(), sum.device().index);
-  T* const to = sum.mutable_data();
-  const T* const from = term.data();
-  parallel_blocks(sum.size(), elements_per_task, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) to[i] += from[i];
-  });
+  update(sum, term, Plus{});
 }
 
 }  // namespace detail

@@ -32,9 +32,6 @@ void copy(void* to, Device to_device, const void* from, Device from_device, std:
 // `count` times the `value_bytes` bytes at `value`, which are a multiple of 4 and at most 16, or all 0.
 void fill(void* to, const void* value, std::size_t value_bytes, Index count, int device);
 
-// sum[i] += term[i]
-void add(float* sum, const float* term, Index count, int device);
-
 // Work of a device that was recorded and can be repeated: the same kernels on the same addresses, so inputs are
 // written to where they were. Memory that was taken while recording stays with the graph as long as it lives.
 class Graph {

@@ -15,11 +15,20 @@ namespace nlcl {
 
 struct MapFunction {};
 
+struct Plus : MapFunction {
+  template <class T>
+  NLCL_BOTH T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+
 namespace cuda {
 template <class F>
 Tensor<float> map(const Tensor<float>& x, const F& f);
 template <class F>
 Tensor<float> map(const Tensor<float>& a, const Tensor<float>& b, const F& f);
+template <class F>
+void update(Tensor<float>& y, const Tensor<float>& x, const F& f);
 }  // namespace cuda
 
 // y = f(x), of x's shape.
@@ -52,6 +61,21 @@ Tensor<T> map(const Tensor<T>& a, const Tensor<T>& b, const F& f) {
     for (Index i = begin; i < end; ++i) to[i] = f(left[i], right[i]);
   });
   return y;
+}
+
+// y = f(y, x) in place, y and x of one shape.
+template <class T, class F>
+void update(Tensor<T>& y, const Tensor<T>& x, const F& f) {
+  require<ShapeError>(y.shape() == x.shape(), "update: shapes ", y.shape(), " and ", x.shape());
+  require<DeviceError>(y.device() == x.device(), "update: devices ", y.device(), " and ", x.device());
+  if constexpr (on_cuda<T> && std::derived_from<F, MapFunction>)
+    if (y.device().is_cuda()) return cuda::update(y, x, f);
+  require<DeviceError>(!y.device().is_cuda(), "update: a function of the CPU, y is on ", y.device());
+  const T* const from = x.data();
+  T* const to = y.mutable_data();
+  parallel_blocks(y.size(), elements_per_task, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) to[i] = f(to[i], from[i]);
+  });
 }
 
 }  // namespace nlcl

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "nlcl/core/parallel.hpp"
@@ -25,6 +26,29 @@
 #include "nlcl/model/generator.hpp"
 
 namespace nlcl {
+
+namespace cuda {
+
+// The plan of a generator that is on a GPU; it multiplies as precision() said when it was made.
+class GeneratorPlan {
+ public:
+  explicit GeneratorPlan(const Generator<float>& generator);
+  Tensor<float> operator()(const Tensor<float>& x) const;
+
+  // Bytes that a batch of this size takes at the most.
+  static std::size_t memory(Index batch, Index height, Index width, Precision precision);
+
+ private:
+  struct Convolution {
+    Tensor<float> weight;  // packed
+    Tensor<float> bias;
+  };
+  ConvLayer<float> head_, tail_;
+  std::vector<Convolution> convolutions_;
+  Precision precision_;
+};
+
+}  // namespace cuda
 
 class GeneratorPlan {
  public:
@@ -36,17 +60,31 @@ class GeneratorPlan {
         chunk_rows_(chunk_rows) {
     require<ShapeError>(chunk_rows > 0 && chunk_rows % strip == 0, "plan: chunks of ", chunk_rows,
                         " rows, expected a multiple of ", strip);
+    if constexpr (has_cuda)
+      if (head_.weight.device().is_cuda()) {
+        on_cuda_.emplace(generator);
+        return;
+      }
     for (const auto& pair : generator.pairs) {
       convolutions_.emplace_back(pair.first.weight, pair.first.bias);
       convolutions_.emplace_back(pair.second.weight, pair.second.bias);
     }
   }
 
-  // x [N,H,W,3] in [-1,1] -> [N,H,W,3], unbounded. Throws ShapeError for another shape.
+  // x [N,H,W,3] in [-1,1] -> [N,H,W,3], unbounded, on the generator's device. Throws ShapeError for another
+  // shape, DeviceError for another device.
   Tensor<float> operator()(const Tensor<float>& x) const {
     require<ShapeError>(
         x.shape().rank() == 4 && x.shape()[3] == Generator<float>::image_channels && x.size() > 0,
         "generator: x expects [N,H,W,3], is ", x.shape());
+    require<DeviceError>(x.device() == head_.weight.device(), "generator: x is on ", x.device(),
+                         ", the plan on ", head_.weight.device());
+    if constexpr (has_cuda)
+      if (on_cuda_) {
+        Tensor<float> result = (*on_cuda_)(x);
+        if (has_skip_) detail::add_gradient(result, x);
+        return result;
+      }
     const NoGrad no_grad;
     if (x.shape()[0] == 1) return one_image(x);
     const Index image = x.size() / x.shape()[0];
@@ -199,6 +237,7 @@ class GeneratorPlan {
 
   ConvLayer<float> head_, tail_;
   std::vector<Convolution> convolutions_;
+  std::optional<cuda::GeneratorPlan> on_cuda_;  // in place of the convolutions
   bool has_skip_;
   Index chunk_rows_;
 };

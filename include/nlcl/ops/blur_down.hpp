@@ -19,7 +19,23 @@
 
 namespace nlcl {
 
+namespace cuda {
+
+Tensor<float> blur_down(const Tensor<float>& x);
+Tensor<float> blur_down_gradient(const Shape& x, const Tensor<float>& dy);
+
+}  // namespace cuda
+
 namespace detail {
+
+// b, for u in -1..1.
+NLCL_BOTH constexpr double blur_weight(Index u) { return u == 0 ? 0.5 : 0.25; }
+
+// r, for lines of `size` elements.
+template <class Place>
+NLCL_BOTH constexpr Place blur_reflect(Place i, Place size) {
+  return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;
+}
 
 // A sparse matrix by rows: which elements of a line make each element of the result.
 struct Tap {
@@ -31,10 +47,9 @@ using LineFilter = std::vector<std::vector<Tap>>;
 // [ceil(size / 2), size]
 inline LineFilter blur_down_filter(Index size) {
   LineFilter filter(static_cast<std::size_t>((size + 1) / 2));
-  const auto reflect = [&](Index i) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; };
   for (Index i = 0; i < static_cast<Index>(filter.size()); ++i)
-    filter[static_cast<std::size_t>(i)] = {
-        {reflect(2 * i - 1), 0.25}, {2 * i, 0.5}, {reflect(2 * i + 1), 0.25}};
+    for (Index u = -1; u <= 1; ++u)
+      filter[static_cast<std::size_t>(i)].push_back({blur_reflect(2 * i + u, size), blur_weight(u)});
   return filter;
 }
 
@@ -90,10 +105,14 @@ struct BlurDown {
     x = input.shape();
     require<ShapeError>(x.rank() == 4 && x.size() > 0 && x[1] >= 2 && x[2] >= 2,
                         "blur_down: x expects [N,H,W,C] with H and W at least 2, is ", x);
+    if constexpr (on_cuda<T>)
+      if (input.device().is_cuda()) return cuda::blur_down(input);
     return detail::filter_image(input, detail::blur_down_filter(x[1]), detail::blur_down_filter(x[2]));
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda()) return {cuda::blur_down_gradient(x, dy)};
     return {detail::filter_image(dy, detail::transposed(detail::blur_down_filter(x[1]), x[1]),
                                  detail::transposed(detail::blur_down_filter(x[2]), x[2]))};
   }

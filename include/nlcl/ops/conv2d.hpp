@@ -15,7 +15,8 @@
 // * in contiguous numbers, and its right neighbour's begins stride * in later. So for every u the row is the
 // left matrix of a product, read with overlapping rows, and weight[u] is the right one: no im2col
 // (conv2d_direct). Where y has very few channels the product runs along the window instead (conv2d_dot), and
-// the 3x3 convolutions of the generator take a quarter of the multiplications (conv2d_winograd).
+// the 3x3 convolutions of the generator take a quarter of the multiplications (conv2d_winograd). Those of a GPU
+// are in cuda/nlcl/ops/conv2d.cuh.
 #pragma once
 
 #include <algorithm>
@@ -78,22 +79,49 @@ namespace detail {
 
 inline constexpr Index conv2d_block_rows = 8;  // output rows that share one set of padded input rows
 
-// How a kernel reads the numbers of an image row: as they are, or through the ReLU that comes before it.
+// How a kernel reads the numbers of an image: as they are, or through the ReLU that comes before it. A row at
+// once on the CPU; on a GPU one number, of which it may know the image and the channel.
 struct ReadPlain {
   template <class T>
   void operator()(const T* from, Index count, T* to) const {
     std::copy_n(from, count, to);
   }
+  NLCL_BOTH float operator()(float value, int /*image*/, int /*channel*/) const { return value; }
 };
 struct ReadRelu {
   template <class T>
   void operator()(const T* from, Index count, T* to) const {
-    for (Index i = 0; i < count; ++i) {
-      const T value = from[i];
-      to[i] = value < T{} ? T{} : value;  // NaN stays NaN
-    }
+    for (Index i = 0; i < count; ++i) to[i] = relu(from[i]);
+  }
+  NLCL_BOTH float operator()(float value, int /*image*/, int /*channel*/) const { return relu(value); }
+
+  template <class T>
+  NLCL_BOTH static T relu(T value) {
+    return value < T{} ? T{} : value;  // NaN stays NaN
   }
 };
+
+}  // namespace detail
+
+namespace cuda {
+
+using nlcl::detail::ReadPlain, nlcl::detail::ReadRelu;
+
+Tensor<float> conv2d(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& weight,
+                     const Tensor<float>& bias, const ReadPlain& read = {});
+Tensor<float> conv2d(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& weight,
+                     const Tensor<float>& bias, const ReadRelu& read);
+Tensor<float> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<float>& weight,
+                                   const Tensor<float>& dy);
+Tensor<float> conv2d_weight_gradient(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& dy,
+                                     const ReadPlain& read = {});
+Tensor<float> conv2d_weight_gradient(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& dy,
+                                     const ReadRelu& read);
+Tensor<float> conv2d_bias_gradient(const Conv2dSizes& s, const Tensor<float>& dy);
+
+}  // namespace cuda
+
+namespace detail {
 
 // The input rows under a block of output rows, with their zeros at all four sides.
 template <class T>
@@ -238,6 +266,8 @@ Tensor<T> conv2d_direct(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T
 template <class T, class Read = ReadPlain>
 Tensor<T> conv2d_compute(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& weight,
                          const Tensor<T>& bias, const Read& read = {}) {
+  if constexpr (on_cuda<T>)
+    if (x.device().is_cuda()) return cuda::conv2d(s, x, weight, bias, read);
   if (conv2d_suits_winograd(s)) return conv2d_winograd<T, 32, 32>(s, x, weight, bias, read);
   if (s.in % Pack<T>::width == 0 && s.out == 1) return conv2d_dot<T, 1>(s, x, weight, bias, read);
   if (s.in % Pack<T>::width == 0 && s.out == 3) return conv2d_dot<T, 3>(s, x, weight, bias, read);
@@ -247,6 +277,8 @@ Tensor<T> conv2d_compute(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<
 // dx: the convolution of the spread-out dy with the turned weight.
 template <class T>
 Tensor<T> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<T>& weight, const Tensor<T>& dy) {
+  if constexpr (on_cuda<T>)
+    if (dy.device().is_cuda()) return cuda::conv2d_data_gradient(s, weight, dy);
   Tensor<T> turned({s.kernel_height, s.kernel_width, s.out, s.in});
   T* to = turned.mutable_data();
   for (Index u = s.kernel_height; u-- > 0;)
@@ -367,12 +399,16 @@ Tensor<T> conv2d_weight_gradient_winograd(const Conv2dSizes& s, const Tensor<T>&
 template <class T, class Read = ReadPlain>
 Tensor<T> conv2d_weight_gradient(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& dy,
                                  const Read& read = {}) {
+  if constexpr (on_cuda<T>)
+    if (dy.device().is_cuda()) return cuda::conv2d_weight_gradient(s, x, dy, read);
   if (conv2d_suits_winograd(s)) return conv2d_weight_gradient_winograd<T, 32, 32>(s, x, dy, read);
   return conv2d_weight_gradient_direct(s, x, dy, read);
 }
 
 template <class T>
 Tensor<T> conv2d_bias_gradient(const Conv2dSizes& s, const Tensor<T>& dy) {
+  if constexpr (on_cuda<T>)
+    if (dy.device().is_cuda()) return cuda::conv2d_bias_gradient(s, dy);
   const Index rows = s.batch * s.out_height;
   Tensor<double> partial = Tensor<double>::zeros({rows, s.out});  // in double: up to a million terms
   double* const sums = partial.mutable_data();

@@ -24,6 +24,19 @@ namespace nlcl {
 
 inline constexpr double instance_norm_eps = 1e-5;
 
+namespace cuda {
+
+struct InstanceNormResult {
+  Tensor<float> y;                  // [N,H,W,C]
+  Tensor<float> inverse_deviation;  // [N,C]
+};
+
+InstanceNormResult instance_norm(const Tensor<float>& x, double eps);
+Tensor<float> instance_norm_gradient(const Tensor<float>& y, const Tensor<float>& inverse_deviation,
+                                     const Tensor<float>& dy);
+
+}  // namespace cuda
+
 namespace detail {
 
 // The statistics of one image [H,W,C].
@@ -60,8 +73,6 @@ ChannelStatistics<T> instance_statistics(const T* x, Index height, Index width, 
 // 1 / deviation [N,C].
 template <class T>
 Tensor<T> instance_normalize(const Tensor<T>& x, double eps, T* to, const auto& finish) {
-  require<ShapeError>(x.shape().rank() == 4 && x.size() > 0, "instance_norm: x expects [N,H,W,C], is ",
-                      x.shape());
   const Index batch = x.shape()[0], height = x.shape()[1], width = x.shape()[2], channels = x.shape()[3];
   Tensor<T> inverse_deviation({batch, channels});
   for (Index n = 0; n < batch; ++n) {
@@ -132,6 +143,14 @@ struct InstanceNorm {
   Saved<T> inverse_deviation;  // [N,C]
 
   Tensor<T> forward(const Tensor<T>& x) {
+    require<ShapeError>(x.shape().rank() == 4 && x.size() > 0, "instance_norm: x expects [N,H,W,C], is ",
+                        x.shape());
+    if constexpr (on_cuda<T>)
+      if (x.device().is_cuda()) {
+        const cuda::InstanceNormResult result = cuda::instance_norm(x, eps);
+        y = result.y, inverse_deviation = result.inverse_deviation;
+        return result.y;
+      }
     Tensor<T> result(x.shape());
     inverse_deviation =
         detail::instance_normalize(x, eps, result.mutable_data(), [](T value, Index) { return value; });
@@ -140,6 +159,8 @@ struct InstanceNorm {
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda()) return {cuda::instance_norm_gradient(y.get(), inverse_deviation.get(), dy)};
     const T *const v = y.get().data(), *const g = dy.data();
     return {detail::instance_norm_gradient(
         y.shape(), inverse_deviation.get(), [=](Index i) { return v[i]; }, [=](Index i) { return g[i]; })};

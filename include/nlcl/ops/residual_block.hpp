@@ -25,6 +25,23 @@
 namespace nlcl {
 
 template <class T>
+struct ResidualBlock;
+
+namespace cuda {
+
+struct ResidualBlockResult {
+  Tensor<float> y, normalized;                      // [N,H,W,C]
+  Tensor<float> first_deviation, second_deviation;  // [N,C], 1 / deviation of both norms
+};
+
+ResidualBlockResult residual_block(const Conv2dSizes& sizes, const Tensor<float>& x, const Tensor<float>& w1,
+                                   const Tensor<float>& b1, const Tensor<float>& w2, const Tensor<float>& b2);
+std::array<Tensor<float>, 5> residual_block_gradient(const ResidualBlock<float>& forward,
+                                                     const Tensor<float>& dy, const Wanted<5>& wanted);
+
+}  // namespace cuda
+
+template <class T>
 struct ResidualBlock {
   static constexpr std::string_view name = "residual_block";
   static constexpr Conv2dOptions same{.padding = 1};
@@ -43,6 +60,14 @@ struct ResidualBlock {
                           " and biases ", bias, " for x ", input.shape(), ", one is ", found.shape());
 
     const Conv2dSizes sizes(input.shape(), weight, same);
+    x = input, first_weight = w1, second_weight = w2;
+    if constexpr (on_cuda<T>)
+      if (input.device().is_cuda()) {
+        const cuda::ResidualBlockResult result = cuda::residual_block(sizes, input, w1, b1, w2, b2);
+        normalized = result.normalized, y = result.y;
+        first_deviation = result.first_deviation, second_deviation = result.second_deviation;
+        return result.y;
+      }
     Tensor<T> n = detail::conv2d_compute(sizes, input, w1, b1);
     T* const n_data = n.mutable_data();
     first_deviation =
@@ -52,11 +77,13 @@ struct ResidualBlock {
     T* const to = result.mutable_data();
     second_deviation = detail::instance_normalize(result, instance_norm_eps, to,
                                                   [=](T value, Index i) { return skip[i] + value; });
-    x = input, first_weight = w1, second_weight = w2, normalized = n, y = result;
+    normalized = n, y = result;
     return result;
   }
 
   std::array<Tensor<T>, 5> backward(const Tensor<T>& dy, const Wanted<5>& wanted) const {
+    if constexpr (on_cuda<T>)
+      if (dy.device().is_cuda()) return cuda::residual_block_gradient(*this, dy, wanted);
     const Conv2dSizes sizes(x.shape(), first_weight.shape(), same);
     const T *const in = x.get().data(), *const out = y.get().data(), *const n = normalized.get().data();
     std::array<Tensor<T>, 5> gradients;

@@ -10,20 +10,13 @@
 
 namespace nlcl {
 
-struct SumOfTwo : MapFunction {
-  template <class T>
-  NLCL_BOTH T operator()(T a, T b) const {
-    return a + b;
-  }
-};
-
 template <class T>
 struct Sum {
   static constexpr std::string_view name = "sum";
 
   Tensor<T> forward(const Tensor<T>& a, const Tensor<T>& b) {
     require<ShapeError>(a.shape() == b.shape(), "sum: a has shape ", a.shape(), ", b has ", b.shape());
-    return map(a, b, SumOfTwo{});
+    return map(a, b, Plus{});
   }
 
   // The same tensor twice: the tape copies it before it adds anything to it.

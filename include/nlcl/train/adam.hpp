@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/elementwise.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/nn/module.hpp"
 
@@ -18,6 +19,45 @@ namespace nlcl {
 struct AdamOptions {
   double beta1 = 0.5, beta2 = 0.999, eps = 1e-8;
 };
+
+// What changes from step to step.
+template <class T>
+struct AdamFactors {
+  T rate = 0;        // lr / (1 - b1^t)
+  T correction = 0;  // 1 / (1 - b2^t)
+};
+
+// One parameter's step.
+template <class T>
+struct AdamUpdate {
+  T b1, rest1, b2, rest2, eps;
+
+  NLCL_BOTH void operator()(const AdamFactors<T>& factors, T g, T& m, T& v, T& w) const {
+    m = b1 * m + rest1 * g;
+    v = b2 * v + rest2 * g * g;
+    w -= factors.rate * m / (std::sqrt(v * factors.correction) + eps);
+  }
+};
+
+// A mean over about 1 / (1 - keep) steps: update(mean, value, MovingAverage{{}, keep}).
+template <class T>
+struct MovingAverage : MapFunction {
+  T keep;
+  NLCL_BOTH T operator()(T mean, T value) const { return keep * mean + (1 - keep) * value; }
+};
+
+namespace cuda {
+
+struct AdamSlot {
+  float *parameter, *mean, *square;
+  const float* gradient;
+  std::int64_t size;
+};
+
+void adam(const AdamUpdate<float>& update, const Tensor<AdamFactors<float>>& factors,
+          const std::vector<AdamSlot>& slots);
+
+}  // namespace cuda
 
 template <class T>
 class Adam {
@@ -28,31 +68,50 @@ class Adam {
   template <class Module>
   void add(const std::string& prefix, Module& module) {
     module.parameters(prefix, [&](const std::string& name, Tensor<T>& value) {
-      slots_.push_back({name, value, Tensor<T>::zeros(value.shape()), Tensor<T>::zeros(value.shape())});
+      require<DeviceError>(slots_.empty() || slots_.front().parameter.device() == value.device(),
+                           "adam: ", name, " is on ", value.device(), ", parameters before it on ",
+                           slots_.empty() ? Device() : slots_.front().parameter.device());
+      const auto zeros = [&] { return Tensor<T>::zeros(value.shape(), value.device()); };
+      slots_.push_back({name, value, zeros(), zeros()});
     });
   }
 
   // One step. A parameter that the loss does not depend on stays as it is.
   void step(const Gradients<T>& gradients, double learning_rate) {
+    begin_step(learning_rate);
+    update_parameters(gradients);
+  }
+
+  // The two halves of a step. On a CUDA device the second can be recorded and repeated, each time after the first:
+  // what the first computes stands in the device's memory.
+  void begin_step(double learning_rate) {
     ++steps_;
     const double t = static_cast<double>(steps_);
-    const T b1 = static_cast<T>(options_.beta1), b2 = static_cast<T>(options_.beta2),
-            rest1 = static_cast<T>(1 - options_.beta1), rest2 = static_cast<T>(1 - options_.beta2),
-            eps = static_cast<T>(options_.eps);
-    const T rate = static_cast<T>(learning_rate / (1 - std::pow(options_.beta1, t)));
-    const T correction = static_cast<T>(1 / (1 - std::pow(options_.beta2, t)));
+    factors_ = {static_cast<T>(learning_rate / (1 - std::pow(options_.beta1, t))),
+                static_cast<T>(1 / (1 - std::pow(options_.beta2, t)))};
+    if constexpr (on_cuda<T>) {
+      const Device device = slots_.empty() ? Device::cpu() : slots_.front().parameter.device();
+      if (!device.is_cuda()) return;
+      if (!on_device_) on_device_ = Tensor<AdamFactors<T>>({1}, device);
+      cuda::fill(on_device_.mutable_data(), &factors_, sizeof(factors_), 1, device.index);
+    }
+  }
+
+  void update_parameters(const Gradients<T>& gradients) {
+    const AdamUpdate<T> update{static_cast<T>(options_.beta1), static_cast<T>(1 - options_.beta1),
+                               static_cast<T>(options_.beta2), static_cast<T>(1 - options_.beta2),
+                               static_cast<T>(options_.eps)};
+    if constexpr (on_cuda<T>)
+      if (on_device_) return cuda::adam(update, on_device_, slots_with(gradients));
     for (Slot& slot : slots_) {
       if (!gradients.has(slot.parameter)) continue;
       const T* const g = gradients.of(slot.parameter).data();
       T *const m = slot.mean.mutable_data(), *const v = slot.square.mutable_data(),
                *const w = slot.parameter.mutable_data();
-      parallel_blocks(slot.parameter.size(), elements_per_task, [&](Index begin, Index end) {
-        for (Index i = begin; i < end; ++i) {
-          m[i] = b1 * m[i] + rest1 * g[i];
-          v[i] = b2 * v[i] + rest2 * g[i] * g[i];
-          w[i] -= rate * m[i] / (std::sqrt(v[i] * correction) + eps);
-        }
-      });
+      parallel_blocks(slot.parameter.size(), elements_per_task,
+                      [update, factors = factors_, g, m, v, w](Index begin, Index end) {
+                        for (Index i = begin; i < end; ++i) update(factors, g[i], m[i], v[i], w[i]);
+                      });
     }
   }
 
@@ -72,8 +131,20 @@ class Adam {
     std::string name;
     Tensor<T> parameter, mean, square;
   };
+
+  std::vector<cuda::AdamSlot> slots_with(const Gradients<T>& gradients) {
+    std::vector<cuda::AdamSlot> result;
+    for (Slot& slot : slots_)
+      if (gradients.has(slot.parameter))
+        result.push_back({slot.parameter.mutable_data(), slot.mean.mutable_data(), slot.square.mutable_data(),
+                          gradients.of(slot.parameter).data(), slot.parameter.size()});
+    return result;
+  }
+
   AdamOptions options_;
   std::vector<Slot> slots_;
+  AdamFactors<T> factors_;
+  Tensor<AdamFactors<T>> on_device_;  // the factors, absent on the CPU
   std::uint64_t steps_ = 0;
 };
 

@@ -1,0 +1,368 @@
+// The generator for inference on the GPU (model/generator_plan.hpp): each pass is one convolution of ops/conv2d.cuh,
+// which normalises, clips or sums what it reads, and takes the statistics of the next norm from what it writes.
+//
+//     x <- head(image)
+//     16 times:  y' <- conv(x')                x' = x + norm(y), kept for the next round
+//                y <- conv(relu(norm(y')))     x and x' change places
+//     17:        y' <- conv(x + norm(y)),  y <- conv(relu(norm(y')))
+//     result <- tail(y)
+//
+// Unlike on the CPU a result cannot overwrite what it is made of: blocks read one pixel beyond their tile, and nobody
+// knows whether the neighbour has been there already. Hence four buffers instead of two. Activations are stored in
+// bf16 when that is what the convolutions multiply in, else in float32.
+//
+// What it takes at best, for 512 x 1024 pixels. S is one buffer: 33.6 MB in bf16, 67.1 MB in float32.
+//
+//     bytes        S for head and tail each, 2 + 2 S for the first block (it has no sum to read or keep), 4 + 2 S for
+//                  each of the other 15, 3 + 2 S for layer 17, whose sum nobody needs; 6.3 MB for image and result each
+//                  101 S + 13 MB = 3.4 GB in bf16, 6.8 GB in float32
+//     operations   34 * 9.66 GFLOP + 2 * 0.91 GFLOP = 330 GFLOP
+//
+//     H200         bytes, at 4.8 TB/s      operations
+//     bf16         0.71 ms                 0.33 ms at 990 TFLOP/s
+//     tf32         1.41 ms                 0.67 ms at 495 TFLOP/s
+//     float32      1.41 ms                 4.9 ms at 67 TFLOP/s
+//
+// So memory sets the pace on the tensor cores. With norm, ReLU and sum as passes of their own, a block would move 15 S
+// instead of 6. A tile of 16 x 16 pixels reads 18 x 18, a quarter more than is counted here, but out of the L2 cache.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "nlcl/core/block.cuh"
+#include "nlcl/core/channel_statistics.cuh"
+#include "nlcl/core/launch.cuh"
+#include "nlcl/core/mma.cuh"
+#include "nlcl/core/vector.cuh"
+#include "nlcl/model/generator_plan.hpp"
+#include "nlcl/ops/conv2d.cuh"
+
+namespace nlcl::cuda {
+
+// ---- Activations in memory: float, or bf16 ----
+
+struct StoredBf16 {
+  std::uint16_t bits;
+};
+
+template <int Count>
+struct alignas(Count * sizeof(std::uint32_t)) Words {
+  std::uint32_t at[Count];
+};
+
+template <int Width>
+__device__ __forceinline__ Vector<Width> load(const StoredBf16* from) {
+  if constexpr (Width == 1) {
+    return {__uint_as_float(std::uint32_t{from->bits} << 16)};
+  } else {
+    const auto words = *reinterpret_cast<const Words<Width / 2>*>(from);
+    Vector<Width> value;
+    NLCL_UNROLL
+    for (int k = 0; k < Width; ++k)
+      value[k] = __uint_as_float(k % 2 ? words.at[k / 2] & 0xffff0000u : words.at[k / 2] << 16);
+    return value;
+  }
+}
+
+template <int Width>
+__device__ __forceinline__ void store(StoredBf16* to, const Vector<Width>& value) {
+  Words<Width / 2> words;
+  NLCL_UNROLL
+  for (int k = 0; k < Width / 2; ++k) words.at[k] = round_to_bf16(value[2 * k], value[2 * k + 1]);
+  *reinterpret_cast<Words<Width / 2>*>(to) = words;
+}
+
+template <class Format>
+using StoredAs = std::conditional_t<std::is_same_v<Format, Bf16>, StoredBf16, float>;
+
+// ---- What a convolution sees in place of what is stored ----
+
+inline constexpr int plan_channels = static_cast<int>(Generator<float>::channels);
+static_assert(plan_channels == 32, "one block makes all channels of its pixels");
+
+// x
+template <class Number>
+struct PlainSource {
+  const Number* x;
+
+  template <int Width>
+  __device__ __forceinline__ Vector<Width> read(Index offset, int, int) const {
+    return load<Width>(x + offset);
+  }
+};
+
+// norm(y)
+template <class Number>
+struct NormSource {
+  const Number* y;
+  const float *mean, *inverse_deviation;  // [N,32]
+
+  template <int Width>
+  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c) const {
+    Vector<Width> value = load<Width>(y + offset);
+    const Vector<Width> m = load<Width>(mean + n * plan_channels + c),
+                        r = load<Width>(inverse_deviation + n * plan_channels + c);
+    NLCL_UNROLL
+    for (int k = 0; k < Width; ++k) value[k] = (value[k] - m[k]) * r[k];
+    return value;
+  }
+};
+
+// relu(norm(y))
+template <class Number>
+struct ActivationSource {
+  NormSource<Number> norm;
+
+  template <int Width>
+  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c) const {
+    Vector<Width> value = norm.template read<Width>(offset, n, c);
+    NLCL_UNROLL
+    for (int k = 0; k < Width; ++k) value[k] = ReadRelu::relu(value[k]);
+    return value;
+  }
+};
+
+// x + norm(y)
+template <class Number>
+struct ResidualSource {
+  PlainSource<Number> skip;
+  NormSource<Number> norm;
+  Number* sum;  // where it is kept; may be null
+
+  template <int Width>
+  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c) const {
+    Vector<Width> value = norm.template read<Width>(offset, n, c);
+    const Vector<Width> x = skip.template read<Width>(offset, n, c);
+    NLCL_UNROLL
+    for (int k = 0; k < Width; ++k) value[k] += x[k];
+    return value;
+  }
+  __device__ __forceinline__ void keep(Index offset, const Vector<4>& value) const {
+    if (sum) store(sum + offset, value);
+  }
+};
+
+// As conv2d asks for it.
+template <class Reader>
+struct PlanSource : Reader {
+  __device__ __forceinline__ Vector<4> four(Index offset, int n, int c) const {
+    return Reader::template read<4>(offset, n, c);
+  }
+  __device__ __forceinline__ float one(Index offset, int n, int c) const {
+    return Reader::template read<1>(offset, n, c)[0];
+  }
+};
+template <class Reader>
+PlanSource(Reader) -> PlanSource<Reader>;
+
+// ---- What becomes of a tile ----
+
+// A tile's sums for the next norm, around its first pixel. Bit i of `exists`: the lane's pixel i is within the image,
+// as `count` are. All threads of the block must call it.
+template <class Tile>
+__device__ __forceinline__ void store_tile_sums(Sums<Tile::groups>& sums, unsigned exists, int count,
+                                                StripSums* to) {
+  __shared__ SharedArray<float, plan_channels> shift;
+  __shared__ SharedArray<float, Tile::warps, 2, plan_channels> parts;
+  const int first_channel = lane() % 4 * 8;
+  if (thread().x < 4) {
+    NLCL_UNROLL
+    for (int j = 0; j < 8; ++j) shift[first_channel + j] = sums.at(0, j);
+  }
+  block_sync();
+  NLCL_UNROLL
+  for (int j = 0; j < 8; ++j) {
+    const int channel = first_channel + j;
+    const float center = shift[channel];
+    float sum = 0, square_sum = 0;
+    NLCL_UNROLL
+    for (int i = 0; i < Tile::groups; ++i) {
+      const float d = exists >> i & 1 ? sums.at(i, j) - center : 0.0f;
+      sum += d, square_sum += d * d;
+    }
+    NLCL_UNROLL
+    for (int bits = 4; bits < warp_size; bits *= 2)  // the lanes with the same channels
+      sum += shuffle_xor(sum, bits), square_sum += shuffle_xor(square_sum, bits);
+    if (lane() < 4) parts(warp(), 0, channel) = sum, parts(warp(), 1, channel) = square_sum;
+  }
+  block_sync();
+  if (thread().x >= plan_channels) return;
+  const int channel = thread().x;
+  float sum = 0, square_sum = 0;
+  NLCL_UNROLL
+  for (int i = 0; i < Tile::warps; ++i) sum += parts(i, 0, channel), square_sum += parts(i, 1, channel);
+  to[channel] = {static_cast<float>(count), shift[channel], sum, square_sum};
+}
+
+template <class Number>
+struct PlanResult {
+  Number* y;
+  StripSums* tile_sums = nullptr;  // [N,tiles,32], where a norm follows
+  int tiles_down = 0, tiles_across = 0;
+
+  template <class Tile>
+  __device__ __forceinline__ void store(const Conv2dShape& s, const TilePlace<Tile>& place,
+                                        Sums<Tile::groups>& sums) const {
+    unsigned exists = 0;
+    NLCL_UNROLL
+    for (int i = 0; i < Tile::groups; ++i) {
+      const int row = place.row(i), column = place.column(i);
+      if (row >= s.out_height || column >= s.out_width) continue;
+      exists |= 1u << i;
+      const Index pixel = (Index{place.n} * s.out_height + row) * s.out_width + column;
+      store_channels(y + pixel * plan_channels + place.o, sums, i);
+    }
+    if (!tile_sums) return;
+    const int top = place.tile / tiles_across * Tile::rows, left = place.tile % tiles_across * Tile::columns;
+    const int rows = std::min(s.out_height - top, int{Tile::rows}),
+              columns = std::min(s.out_width - left, int{Tile::columns});
+    const Index tile = Index{place.n} * tiles_down * tiles_across + place.tile;
+    store_tile_sums<Tile>(sums, exists, rows * columns, tile_sums + tile * plan_channels);
+  }
+
+ private:
+  template <int Rows>
+  __device__ __forceinline__ static void store_channels(Number* to, Sums<Rows>& sums, int i) {
+    constexpr int width = 16 / static_cast<int>(sizeof(Number));  // 16 bytes at once
+    NLCL_UNROLL
+    for (int first = 0; first < 8; first += width) {
+      Vector<width> value;
+      NLCL_UNROLL
+      for (int j = 0; j < width; ++j) value[j] = sums.at(i, first + j);
+      cuda::store(to + first, value);
+    }
+  }
+};
+
+// ---- The plan ----
+
+namespace detail {
+
+using PlanTile = NarrowTile;
+
+// One run of the plan: its buffers, and what is launched on them.
+template <class Format>
+class PlanRun {
+ public:
+  using Number = StoredAs<Format>;
+
+  PlanRun(const Shape& x, const ConvLayer<float>& head)
+      : shape_(conv2d_shape(
+            {{x[0], x[1], x[2], plan_channels}, {3, 3, plan_channels, plan_channels}, head.options})),
+        tiles_(tile_plan<PlanTile>(shape_, Format::pair)),
+        tile_sums_({x[0], tiles_.tiles_down * tiles_.tiles_across, plan_channels}, head.weight.device()) {
+    for (auto* buffer : {&x_, &next_x_, &y_, &next_y_})
+      *buffer = Tensor<Number>({x[0], x[1], x[2], plan_channels}, head.weight.device());
+  }
+
+  // x <- conv(image)
+  void head(const Tensor<float>& image, const ConvLayer<float>& conv) {
+    const Conv2dShape s = conv2d_shape({image.shape(), conv.weight.shape(), conv.options});
+    const TilePlan p = tile_plan<PlanTile>(s, Float32::pair);
+    launch_tiles<Float32, PlanTile>(s, p, TensorSource<ReadPlain>{image.data(), {}},
+                                    packed_weight<Float32, PlanTile>(s, p, conv.weight), conv.bias,
+                                    PlanResult<Number>{.y = x_.mutable_data()});
+  }
+
+  // y <- conv(x)
+  void first_pass(const Tensor<float>& weight, const Tensor<float>& bias) {
+    pass(PlainSource<Number>{x_.data()}, weight, bias, true);
+  }
+
+  // y <- conv(x + norm(y)); the sum is x from then on if it is kept.
+  void residual_pass(const Tensor<float>& weight, const Tensor<float>& bias, bool sum_is_kept) {
+    pass(ResidualSource<Number>{{x_.data()}, norm_source(), sum_is_kept ? next_x_.mutable_data() : nullptr},
+         weight, bias, true);
+    if (sum_is_kept) std::swap(x_, next_x_);
+  }
+
+  // y <- conv(relu(norm(y)))
+  void activation_pass(const Tensor<float>& weight, const Tensor<float>& bias, bool norm_follows) {
+    pass(ActivationSource<Number>{norm_source()}, weight, bias, norm_follows);
+  }
+
+  // result <- conv(y)
+  void tail(const ConvLayer<float>& conv, Tensor<float>& result) const {
+    const Conv2dShape s = conv2d_shape({y_.shape(), conv.weight.shape(), conv.options});
+    launch_dot<DotTile<3, 8, 4>>(s, PlanSource{PlainSource<Number>{y_.data()}}, conv.weight, conv.bias,
+                                 result.mutable_data());
+  }
+
+ private:
+  template <class Reader>
+  void pass(const Reader& reader, const Tensor<float>& weight, const Tensor<float>& bias, bool norm_follows) {
+    const PlanResult<Number> result{next_y_.mutable_data(),
+                                    norm_follows ? tile_sums_.mutable_data() : nullptr, tiles_.tiles_down,
+                                    tiles_.tiles_across};
+    launch_tiles<Format, PlanTile>(shape_, tiles_, PlanSource{reader}, weight, bias, result);
+    if (norm_follows) norm_ = join_strips(tile_sums_, instance_norm_eps);
+    std::swap(y_, next_y_);
+  }
+
+  NormSource<Number> norm_source() const {
+    return {y_.data(), norm_.mean.data(), norm_.inverse_deviation.data()};
+  }
+
+  Conv2dShape shape_;
+  TilePlan tiles_;
+  Tensor<Number> x_, next_x_, y_, next_y_;  // [N,H,W,32]
+  Tensor<StripSums> tile_sums_;             // [N,tiles,32]
+  ChannelStatistics norm_;                  // of y
+};
+
+}  // namespace detail
+
+GeneratorPlan::GeneratorPlan(const Generator<float>& generator)
+    : head_(generator.head), tail_(generator.tail) {
+  for (Tensor<float>* parameter : {&head_.weight, &head_.bias, &tail_.weight, &tail_.bias})
+    *parameter = parameter->clone();
+  const ConvLayer<float>& any = generator.pairs.front().first;
+  const Conv2dShape s = conv2d_shape({{1, 1, 1, plan_channels}, any.weight.shape(), any.options});
+  precision_ = choose_conv2d(s, any.weight.device()).precision;
+  with_format(precision_, [&]<class Format>() {
+    const TilePlan p = tile_plan<detail::PlanTile>(s, Format::pair);
+    for (const auto& pair : generator.pairs)
+      for (const ConvLayer<float>* conv : {&pair.first, &pair.second})
+        convolutions_.push_back(
+            {packed_weight<Format, detail::PlanTile>(s, p, conv->weight), conv->bias.clone()});
+  });
+}
+
+Tensor<float> GeneratorPlan::operator()(const Tensor<float>& x) const {
+  Tensor<float> result(x.shape(), x.device());
+  with_format(precision_, [&]<class Format>() {
+    detail::PlanRun<Format> run(x.shape(), head_);
+    run.head(x, head_);
+    for (std::size_t i = 0; i < convolutions_.size(); i += 2) {
+      const bool last = i + 2 == convolutions_.size();
+      const Convolution &first = convolutions_[i], &second = convolutions_[i + 1];
+      if (i == 0)
+        run.first_pass(first.weight, first.bias);
+      else
+        run.residual_pass(first.weight, first.bias, !last);
+      run.activation_pass(second.weight, second.bias, !last);
+    }
+    run.tail(tail_, result);
+  });
+  return result;
+}
+
+std::size_t GeneratorPlan::memory(Index batch, Index height, Index width, Precision precision) {
+  using Tile = detail::PlanTile;
+  constexpr Index convolutions = 2 * (Index{Generator<float>::residual_blocks} + 1);
+  const Index number = precision == Precision::bf16 ? sizeof(StoredBf16) : sizeof(float);
+  const Index pixels = batch * height * width;
+  const Index tiles =
+      batch * ((height + Tile::rows - 1) / Tile::rows) * ((width + Tile::columns - 1) / Tile::columns);
+  const Index activations = 4 * pixels * plan_channels * number;
+  const Index images = 2 * pixels * Generator<float>::image_channels * Index{sizeof(float)};
+  const Index weights = convolutions * 9 * plan_channels * plan_channels * number;
+  const Index sums = tiles * plan_channels * Index{sizeof(StripSums)};
+  const Index small = (Index{1} << 16) + 1024 * batch;  // biases, head, tail, statistics
+  return static_cast<std::size_t>(activations + images + weights + sums + small);
+}
+
+}  // namespace nlcl::cuda

@@ -1,0 +1,88 @@
+// residual_block on the GPU (ops/residual_block.hpp has the formulas): conv2d and the passes of instance norm, joined as
+// on the CPU. The ReLU happens while the second convolution reads, the sum with x while the second norm writes; and
+// the gradient reads norm(conv(relu(n))) as y - x, and what comes back through the ReLU as it masks it.
+#pragma once
+
+#include "nlcl/ops/conv2d.cuh"
+#include "nlcl/ops/instance_norm.cuh"
+#include "nlcl/ops/residual_block.hpp"
+
+namespace nlcl::cuda {
+
+// skip + norm
+struct FinishSum {
+  const float* skip;
+
+  template <int Width>
+  __device__ Vector<Width> operator()(const Vector<Width>& value, Index i) const {
+    Vector<Width> sum = load<Width>(skip + i);
+    for (int k = 0; k < Width; ++k) sum[k] += value[k];
+    return sum;
+  }
+};
+
+// y - x
+struct ReadDifference {
+  const float *y, *x;
+
+  template <int Width>
+  __device__ Vector<Width> at(Index i) const {
+    Vector<Width> difference = load<Width>(y + i);
+    const Vector<Width> other = load<Width>(x + i);
+    for (int k = 0; k < Width; ++k) difference[k] -= other[k];
+    return difference;
+  }
+};
+
+// The gradient of relu(n) that comes to n.
+struct ReadThroughRelu {
+  const float *n, *gradient;
+
+  template <int Width>
+  __device__ Vector<Width> at(Index i) const {
+    Vector<Width> g = load<Width>(gradient + i);
+    const Vector<Width> value = load<Width>(n + i);
+    for (int k = 0; k < Width; ++k) g[k] = value[k] > 0 ? g[k] : 0.0f;
+    return g;
+  }
+};
+
+ResidualBlockResult residual_block(const Conv2dSizes& sizes, const Tensor<float>& x, const Tensor<float>& w1,
+                                   const Tensor<float>& b1, const Tensor<float>& w2,
+                                   const Tensor<float>& b2) {
+  Tensor<float> n = conv2d(sizes, x, w1, b1);
+  const Tensor<float> first_deviation =
+      instance_normalize(n, instance_norm_eps, n.mutable_data(), FinishPlain{});
+  Tensor<float> y = conv2d(sizes, n, w2, b2, ReadRelu{});
+  const Tensor<float> second_deviation =
+      instance_normalize(y, instance_norm_eps, y.mutable_data(), FinishSum{x.data()});
+  return {y, n, first_deviation, second_deviation};
+}
+
+std::array<Tensor<float>, 5> residual_block_gradient(const ResidualBlock<float>& forward,
+                                                     const Tensor<float>& dy, const Wanted<5>& wanted) {
+  const Tensor<float>&x = forward.x.get(), &n = forward.normalized.get();
+  const Conv2dSizes sizes(x.shape(), forward.first_weight.shape(), ResidualBlock<float>::same);
+  std::array<Tensor<float>, 5> gradients;
+
+  const Tensor<float> second =
+      instance_norm_gradient(x.shape(), forward.second_deviation.get(),
+                             ReadDifference{forward.y.get().data(), x.data()}, ReadValues{dy.data()});
+  if (wanted[3]) gradients[3] = conv2d_weight_gradient(sizes, n, second, ReadRelu{});
+  if (wanted[2]) gradients[2] = Tensor<float>::zeros({sizes.out}, dy.device());
+  if (wanted[4]) gradients[4] = Tensor<float>::zeros({sizes.out}, dy.device());
+  if (!wanted[0] && !wanted[1]) return gradients;
+
+  const Tensor<float> hidden = conv2d_data_gradient(sizes, forward.second_weight.get(), second);
+  const Tensor<float> first =
+      instance_norm_gradient(x.shape(), forward.first_deviation.get(), ReadValues{n.data()},
+                             ReadThroughRelu{n.data(), hidden.data()});
+  if (wanted[1]) gradients[1] = conv2d_weight_gradient(sizes, x, first);
+  if (wanted[0]) {
+    gradients[0] = conv2d_data_gradient(sizes, forward.first_weight.get(), first);
+    nlcl::detail::add_gradient(gradients[0], dy);
+  }
+  return gradients;
+}
+
+}  // namespace nlcl::cuda

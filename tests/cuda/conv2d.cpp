@@ -1,0 +1,166 @@
+// The convolutions of a CUDA device in all precisions. tests/ops/conv2d.cpp has those in float32 in every shape.
+#include "nlcl/ops/conv2d.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "support/tensors.hpp"
+
+using namespace nlcl;
+using namespace nlcl::test;
+
+namespace {
+
+class WithPrecision {
+ public:
+  explicit WithPrecision(Precision wanted) : before_(precision()) { set_precision(wanted); }
+  ~WithPrecision() { set_precision(before_); }
+  WithPrecision(const WithPrecision&) = delete;
+  WithPrecision& operator=(const WithPrecision&) = delete;
+
+ private:
+  Precision before_;
+};
+
+struct Case {
+  Shape x, weight;
+  Index stride = 1, padding = 1;
+
+  Conv2dOptions options() const { return {.stride = stride, .padding = padding}; }
+  Conv2dSizes sizes() const { return {x, weight, options()}; }
+};
+
+// All layers of the model, on few pixels and with fewer channels where there are hundreds; and sizes that no tile
+// fits.
+std::vector<Case> cases() {
+  return {
+      {{1, 20, 37, 32}, {3, 3, 32, 32}},  // the generator
+      {{2, 5, 17, 32}, {3, 3, 32, 32}},        {{2, 9, 18, 3}, {3, 3, 3, 32}},
+      {{2, 9, 18, 32}, {3, 3, 32, 3}},         {{2, 9, 10, 3}, {4, 4, 3, 64}},  // the discriminator
+      {{2, 9, 18, 64}, {4, 4, 64, 128}},       {{1, 4, 9, 128}, {4, 4, 128, 96}},
+      {{1, 3, 4, 256}, {4, 4, 256, 72}},       {{2, 5, 4, 512}, {4, 4, 512, 1}},
+      {{1, 70, 130, 8}, {1, 1, 8, 65}, 1, 0},  // enough blocks for wide tiles
+      {{2, 9, 11, 32}, {3, 3, 32, 32}, 2},     {{2, 9, 11, 17}, {2, 3, 17, 33}, 3},
+      {{1, 8, 9, 40}, {4, 4, 40, 70}, 2, 3},   {{1, 9, 11, 7}, {4, 1, 7, 5}, 1, 0},
+      {{1, 25, 26, 8}, {24, 20, 8, 6}, 1, 3},   // no margin of this size fits into shared memory
+      {{2100, 1, 1, 40}, {1, 1, 40, 5}, 1, 0},  // several tiles to a block, several to a part
+  };
+}
+
+// With so many significant bits, ties to even.
+Tensor<double> rounded(const Tensor<float>& x, int bits) {
+  Tensor<double> result(x.shape());
+  std::transform(x.data(), x.data() + x.size(), result.mutable_data(), [=](float value) {
+    int exponent = 0;
+    const double fraction = std::frexp(static_cast<double>(value), &exponent);
+    return std::ldexp(std::nearbyint(std::ldexp(fraction, bits)), exponent - bits);
+  });
+  return result;
+}
+
+// Convolutions from an image or to one are in float32 always.
+int significant_bits(const Case& c, Precision precision) {
+  if (precision == Precision::float32 || c.weight[2] <= 4 || c.weight[3] <= 4) return 24;
+  return precision == Precision::tf32 ? 11 : 8;
+}
+
+struct Results {
+  Tensor<float> y, dx, dweight, dbias;
+};
+
+Results on_device(const Case& c, const Tensor<float>& x, const Tensor<float>& weight,
+                  const Tensor<float>& bias, const Tensor<float>& dy) {
+  const Device device = Device::cuda();
+  const auto leaf = [&](const Tensor<float>& values) { return values.to(device).set_requires_grad(true); };
+  const Tensor<float> inputs[] = {leaf(x), leaf(weight), leaf(bias)};
+  Tape<float> tape;
+  const Tensor<float> y = conv2d(inputs[0], inputs[1], inputs[2], c.options());
+  const Gradients<float> gradients = tape.backward(y, dy.to(device));
+  const auto gradient = [&](int i) { return gradients.of(inputs[i]).to(Device::cpu()); };
+  return {y.to(Device::cpu()), gradient(0), gradient(1), gradient(2)};
+}
+
+}  // namespace
+
+TEST_CASE("conv2d on a device rounds what it multiplies, and nothing else", "[cuda]") {
+  const auto [wanted, name] =
+      GENERATE(std::pair(Precision::float32, "float32"), std::pair(Precision::tf32, "tf32"),
+               std::pair(Precision::bf16, "bf16"));
+  INFO(name);
+  const WithPrecision with(wanted);
+  for (const Case& c : cases()) {
+    INFO("x " << c.x << ", weight " << c.weight << ", stride " << c.stride << ", padding " << c.padding);
+    const Conv2dSizes sizes = c.sizes();
+    Random random(3);
+    const auto x = random_tensor<float>(c.x, random), weight = random_tensor<float>(c.weight, random);
+    const auto bias = random_tensor<float>({sizes.out}, random), dy = random_tensor<float>(sizes.y(), random);
+    const Results found = on_device(c, x, weight, bias, dy);
+
+    const int bits = significant_bits(c, wanted);
+    const auto exact_x = rounded(x, bits), exact_weight = rounded(weight, bits), exact_dy = rounded(dy, bits);
+    const auto tolerance = 1e-5;  // that of sums in float32
+    CHECK(relative_difference(found.y, detail::conv2d_direct(sizes, exact_x, exact_weight,
+                                                             converted<double>(bias))) <= tolerance);
+    CHECK(relative_difference(found.dx, detail::conv2d_data_gradient(sizes, exact_weight, exact_dy)) <=
+          tolerance);
+    CHECK(relative_difference(found.dweight, detail::conv2d_weight_gradient_direct(sizes, exact_x, exact_dy,
+                                                                                   detail::ReadPlain{})) <=
+          tolerance);
+    CHECK(relative_difference(found.dbias, detail::conv2d_bias_gradient(sizes, converted<double>(dy))) <=
+          tolerance);
+
+    const Results again = on_device(c, x, weight, bias, dy);
+    CHECK(same_bits(again.y, found.y));
+    CHECK(same_bits(again.dx, found.dx));
+    CHECK(same_bits(again.dweight, found.dweight));
+    CHECK(same_bits(again.dbias, found.dbias));
+  }
+}
+
+TEST_CASE("conv2d on a device reads through a ReLU", "[cuda]") {
+  const auto precision = GENERATE(Precision::float32, Precision::tf32, Precision::bf16);
+  const WithPrecision with(precision);
+  const Device device = Device::cuda();
+  for (const Case& c : {Case{{2, 5, 17, 32}, {3, 3, 32, 32}},
+                        {{1, 5, 6, 5}, {3, 3, 5, 3}},
+                        {{1, 5, 6, 8}, {3, 3, 8, 3}},
+                        {{1, 4, 4, 3}, {4, 4, 3, 40}}}) {
+    INFO("precision " << static_cast<int>(precision) << ", x " << c.x << ", weight " << c.weight);
+    const Conv2dSizes sizes = c.sizes();
+    Random random(4);
+    const auto x = random_tensor<float>(c.x, random), weight = random_tensor<float>(c.weight, random);
+    const auto dy = random_tensor<float>(sizes.y(), random);
+    Tensor<float> positive(x.shape());
+    std::transform(x.data(), x.data() + x.size(), positive.mutable_data(),
+                   [](float value) { return std::max(value, 0.0f); });
+    const detail::ReadRelu relu;
+    const auto on = [&](const Tensor<float>& values) { return values.to(device); };
+    const auto back = [&](const Tensor<float>& values) { return values.to(Device::cpu()); };
+    CHECK(same_bits(back(detail::conv2d_compute(sizes, on(x), on(weight), Tensor<float>(), relu)),
+                    back(detail::conv2d_compute(sizes, on(positive), on(weight), Tensor<float>()))));
+    CHECK(relative_difference(back(detail::conv2d_weight_gradient(sizes, on(x), on(dy), relu)),
+                              back(detail::conv2d_weight_gradient(sizes, on(positive), on(dy)))) <= 1e-5);
+  }
+}
+
+TEST_CASE("conv2d on a device lets NaN and infinity through", "[cuda]") {
+  const auto precision = GENERATE(Precision::float32, Precision::tf32, Precision::bf16);
+  const WithPrecision with(precision);
+  const Case c{{1, 5, 6, 32}, {3, 3, 32, 32}};
+  for (float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    INFO("precision " << static_cast<int>(precision) << ", " << value);
+    auto x = Tensor<float>::full(c.x, 1), weight = Tensor<float>::full(c.weight, 1);
+    x.mutable_data()[0] = value;
+    const Results found = on_device(c, x, weight, Tensor<float>::zeros({32}), Tensor<float>::full(c.x, 1));
+    for (Index row = 0; row < 5; ++row) {  // what the pixel at (0, 0) reaches, and nothing else
+      const bool reached = row <= 1;
+      CHECK(std::isfinite(found.y(0, row, 1, 7)) == !reached);
+      CHECK(std::isfinite(found.y(0, row, 2, 7)));
+    }
+    CHECK(!std::isfinite(found.dweight(1, 1, 0, 7)));
+    CHECK(std::isfinite(found.dweight(1, 1, 1, 7)));
+  }
+}
