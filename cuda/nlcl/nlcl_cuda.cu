@@ -1,6 +1,7 @@
 // The one CUDA translation unit.
 #include <cuda_runtime.h>
 
+#include "nlcl/core/arithmetic_rate.cuh"
 #include "nlcl/core/copy_stream.cuh"
 #include "nlcl/core/cuda.cuh"
 #include "nlcl/core/error.hpp"
