@@ -30,17 +30,21 @@ TEST_CASE("batches arrive on the device as they were", "[cuda]") {
     for (std::uint64_t step = 0; step < 5; ++step) {
       CAPTURE(step);
       const std::vector<Batch> taken = staging.take();
+      const auto check = [&] {
+        REQUIRE(taken.size() == one.size());
+        for (std::size_t i = 0; i < taken.size(); ++i)
+          for (auto image : {&Batch::rainy, &Batch::clean}) {
+            const Tensor<float>& there = taken[i].*image;
+            CHECK(there.device() == device);
+            CHECK(same_bits(there.clone().to(Device::cpu()), one[i].*image));
+          }
+      };
+      check();
       // The next has another size now and then, and two batches instead of one.
       std::vector<Batch> next{batch(step == 2 ? 6 : 5, step + 1)};
       if (step == 3) next.push_back(batch(7, 9));
       staging.put(next);
-      REQUIRE(taken.size() == one.size());
-      for (std::size_t i = 0; i < taken.size(); ++i)
-        for (auto image : {&Batch::rainy, &Batch::clean}) {
-          const Tensor<float>& there = taken[i].*image;
-          CHECK(there.device() == device);
-          CHECK(same_bits(there.clone().to(Device::cpu()), one[i].*image));
-        }
+      check();
       one = next;
     }
   }
