@@ -160,9 +160,9 @@ TEST_CASE("from one device to another", "[cuda]") {
 TEST_CASE("a device without memory left", "[cuda]") {
   Pool& pool = cuda::pool(1);
   pool.trim();
-  emulation::Device& device = emulation::Device::at(1);
-  const std::size_t limit = device.memory_limit();
-  device.set_memory_limit(device.in_use() + 3'000'000);
+  emulation::Device& emulated = emulation::Device::at(1);
+  const std::size_t limit = emulated.memory_limit();
+  emulated.set_memory_limit(emulated.in_use() + 3'000'000);
   {
     const Tensor<float> kept({250'000}, Device::cuda(1));
     const std::size_t in_use = pool.stats().in_use;
@@ -171,6 +171,6 @@ TEST_CASE("a device without memory left", "[cuda]") {
     Tensor<float>({400'000}, Device::cuda(1));  // given back, and given up for another size
     CHECK(Tensor<float>({450'000}, Device::cuda(1)).data() != nullptr);
   }
-  device.set_memory_limit(limit);
+  emulated.set_memory_limit(limit);
   CHECK(Tensor<float>({600'000}, Device::cuda(1)).data() != nullptr);
 }

@@ -144,7 +144,7 @@ TEST_CASE("a block adds up", "[cuda]") {
 
 TEST_CASE("dynamic shared memory", "[cuda]") {
   auto to = on_device<float>({64});
-  for (std::size_t bytes : {256, 50 << 10, 64 << 10}) {  // as much as every device allows
+  for (std::size_t bytes : {256u, 50u << 10, 64u << 10}) {  // as much as every device allows
     launch<dynamic_kernel>({device, 1, 64, bytes}, 63, to.mutable_data());
     CHECK(to.to(Device::cpu())(0) == 63);
   }

@@ -64,7 +64,7 @@ class StripWalk {
       : n(block().x / s.strips),
         strip(block().x % s.strips),
         begin(strip * s.strip),
-        end(std::min(begin + s.strip, s.pixels)),
+        end(begin + s.strip < s.pixels ? begin + s.strip : s.pixels),
         channel((block().y * block_size().x + thread().x) * Width),
         first((Index{n} * s.pixels + begin) * s.channels + channel),
         channels_(s.channels) {}

@@ -27,7 +27,6 @@
 // instead of 6. A tile of 16 x 16 pixels reads 18 x 18, a quarter more than is counted here, but out of the L2 cache.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -160,11 +159,10 @@ PlanSource(Reader) -> PlanSource<Reader>;
 
 // ---- What becomes of a tile ----
 
-// A tile's sums for the next norm, around its first pixel. Bit i of `exists`: the lane's pixel i is within the image,
-// as `count` are. All threads of the block must call it.
+// The sums of a tile for the next norm, around its first pixel, to the first 32 threads: each gets those of one channel,
+// but for their count. Bit i of `exists`: the lane's pixel i is within the image. All threads of the block must call it.
 template <class Tile>
-__device__ __forceinline__ void store_tile_sums(Sums<Tile::groups>& sums, unsigned exists, int count,
-                                                StripSums* to) {
+__device__ __forceinline__ StripSums sums_of_tile(Sums<Tile::groups>& sums, unsigned exists) {
   __shared__ SharedArray<float, plan_channels> shift;
   __shared__ SharedArray<float, Tile::warps, 2, plan_channels> parts;
   const int first_channel = lane() % 4 * 8;
@@ -189,12 +187,14 @@ __device__ __forceinline__ void store_tile_sums(Sums<Tile::groups>& sums, unsign
     if (lane() < 4) parts(warp(), 0, channel) = sum, parts(warp(), 1, channel) = square_sum;
   }
   block_sync();
-  if (thread().x >= plan_channels) return;
-  const int channel = thread().x;
-  float sum = 0, square_sum = 0;
-  NLCL_UNROLL
-  for (int i = 0; i < Tile::warps; ++i) sum += parts(i, 0, channel), square_sum += parts(i, 1, channel);
-  to[channel] = {static_cast<float>(count), shift[channel], sum, square_sum};
+  StripSums total{};
+  if (const int channel = thread().x; channel < plan_channels) {
+    total.shift = shift[channel];
+    NLCL_UNROLL
+    for (int i = 0; i < Tile::warps; ++i)
+      total.sum += parts(i, 0, channel), total.square_sum += parts(i, 1, channel);
+  }
+  return total;
 }
 
 template <class Number>
@@ -216,11 +216,14 @@ struct PlanResult {
       store_channels(y + pixel * plan_channels + place.o, sums, i);
     }
     if (!tile_sums) return;
-    const int top = place.tile / tiles_across * Tile::rows, left = place.tile % tiles_across * Tile::columns;
-    const int rows = std::min(s.out_height - top, int{Tile::rows}),
-              columns = std::min(s.out_width - left, int{Tile::columns});
+    StripSums total = sums_of_tile<Tile>(sums, exists);
+    if (thread().x >= plan_channels) return;
+    const int below = s.out_height - place.tile / tiles_across * Tile::rows;
+    const int beside = s.out_width - place.tile % tiles_across * Tile::columns;
+    total.count = static_cast<float>((below < Tile::rows ? below : Tile::rows) *
+                                     (beside < Tile::columns ? beside : Tile::columns));
     const Index tile = Index{place.n} * tiles_down * tiles_across + place.tile;
-    store_tile_sums<Tile>(sums, exists, rows * columns, tile_sums + tile * plan_channels);
+    tile_sums[tile * plan_channels + thread().x] = total;
   }
 
  private:

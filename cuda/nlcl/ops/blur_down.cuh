@@ -5,8 +5,6 @@
 // depends on an order.
 #pragma once
 
-#include <algorithm>
-
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/launch.cuh"
 #include "nlcl/core/vector.cuh"
@@ -64,8 +62,8 @@ __global__ void blur_down_backward(BlurSizes s, const float* dy, float* dx) {
   const float* const image = dy + Index{n} * s.out_height * s.out_width * s.channels + at % vectors * Width;
   Vector<Width> sum{};
   // An even element is the middle of one window; an odd one lies in those to its left and to its right.
-  for (int i = r / 2; i <= std::min((r + 1) / 2, s.out_height - 1); ++i)
-    for (int j = c / 2; j <= std::min((c + 1) / 2, s.out_width - 1); ++j) {
+  for (int i = r / 2; i <= (r + 1) / 2 && i < s.out_height; ++i)
+    for (int j = c / 2; j <= (c + 1) / 2 && j < s.out_width; ++j) {
       const float weight = blur_share(r, i, s.height) * blur_share(c, j, s.width);
       const Vector<Width> g = load<Width>(image + (i * s.out_width + j) * s.channels);
       for (int k = 0; k < Width; ++k) sum[k] += weight * g[k];

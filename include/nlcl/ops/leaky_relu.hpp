@@ -16,7 +16,10 @@ struct LeakySlope : MapFunction {
   T slope;
 
   NLCL_BOTH T operator()(T x) const { return (*this)(x, x); }
-  NLCL_BOTH T operator()(T sign, T value) const { return sign > T{} ? value : slope * value; }
+  NLCL_BOTH T operator()(T sign, T value) const {
+    const T scaled = slope * value;  // computed in either case, so that the loop has no branch
+    return sign > T{} ? value : scaled;
+  }
 };
 
 template <class T>
