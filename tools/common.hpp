@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "nlcl/core/cuda.hpp"
+#include "nlcl/core/device.hpp"
 #include "nlcl/core/error.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/version.hpp"
@@ -73,23 +74,47 @@ inline int run(CLI::App& app, int argc, char** argv, const std::function<int()>&
   }
 }
 
-// -j and --device, as every program that computes has them.
+// -j, --device and --precision, as every program that computes has them.
+//
+// tf32 is the default because it is that of PyTorch's convolutions, and what it changes in an image is less than one of
+// 256 levels nearly everywhere.
 struct Compute {
   int threads = 0;  // 0: one for each core
-  std::string device = "cpu";
+  std::string device = "auto", precision = "tf32";
 
   void add_to(CLI::App& app) {
     app.add_option("-j,--threads", threads, "number of threads (default: all cores)")
         ->check(CLI::Range(1, 1024))
         ->configurable(false)  // a matter of the machine, not of the run
         ->option_text("N");
-    app.add_option("--device", device, "where to compute: cpu")->option_text("NAME");
+    app.add_option("--device", device, "cpu, cuda:N, or auto: cuda:0 if it is there (default: auto)")
+        ->envname("NLCL_DEVICE")
+        ->option_text("NAME");
+    app.add_option("--precision", precision,
+                   "in which a GPU multiplies: float32, tf32 or bf16 (default: tf32)")
+        ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
+        ->option_text("NAME");
   }
 
-  // Throws nlcl::DeviceError for a device that is not there.
-  void apply() const {
-    nlcl::require_available(nlcl::Device::parse(device));
+  // The device. Says which one was found, where there was a choice, unless it is to be quiet. Throws nlcl::DeviceError
+  // for a device that is not there.
+  nlcl::Device apply(const CLI::App& app, bool quiet) const {
     if (threads > 0) nlcl::set_threads(threads);
+    nlcl::set_precision(nlcl::parse_precision(precision));
+    if (device == "auto") return found(app.get_name(), quiet);
+    const nlcl::Device named = nlcl::Device::parse(device);
+    nlcl::require_available(named);
+    return named;
+  }
+
+ private:
+  static nlcl::Device found(const std::string& program, bool quiet) {
+    if constexpr (nlcl::has_cuda) {
+      const nlcl::Device device = nlcl::cuda::device_count() > 0 ? nlcl::Device::cuda() : nlcl::Device::cpu();
+      if (!quiet) std::cerr << program << ": computing on " << device << '\n';
+      return device;
+    }
+    return nlcl::Device::cpu();
   }
 };
 

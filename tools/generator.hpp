@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "common.hpp"
+#include "nlcl/core/cuda.hpp"
 #include "nlcl/core/shape.hpp"
 #include "nlcl/core/storage.hpp"
 #include "nlcl/io/checkpoint.hpp"
@@ -30,34 +31,56 @@ inline nlcl::Generator<float> read_generator(const std::filesystem::path& weight
     throw UsageError(message_of(error, weights.string()));
   }
 }
-inline nlcl::GeneratorPlan read_plan(const std::filesystem::path& weights) {
-  return nlcl::GeneratorPlan(read_generator(weights));
+inline nlcl::GeneratorPlan read_plan(const std::filesystem::path& weights, nlcl::Device device) {
+  nlcl::Generator<float> generator = read_generator(weights);
+  nlcl::to(generator, device);
+  return nlcl::GeneratorPlan(generator);
 }
 
 // The memory that plans take for one image after the other.
 class PlanMemory {
  public:
+  explicit PlanMemory(nlcl::Device device) : device_(device) {}
+
   // To be called before a plan runs on an image. Throws nlcl::MemoryError.
   void prepare(const nlcl::Image& image) {
     check(image);
     const nlcl::Shape shape{1, image.height, image.width, 3};
-    if (!(shape == last_shape_)) nlcl::Pool::cpu().trim();  // blocks of another size are of no use
+    if (!(shape == last_shape_)) pool().trim();  // blocks of another size are of no use
     last_shape_ = shape;
+    pool().reset_peak();
   }
+
+  // What was taken since.
+  std::size_t peak() const { return pool().stats().peak; }
 
  private:
   // A system that promises more memory than it has kills the program that takes it at its word.
-  static void check(const nlcl::Image& image) {
+  void check(const nlcl::Image& image) const {
+    if constexpr (nlcl::has_cuda)
+      if (device_.is_cuda())
+        return check(image,
+                     nlcl::cuda::GeneratorPlan::memory(1, image.height, image.width, nlcl::precision()),
+                     nlcl::cuda::free_memory(device_.index) + pool().stats().cached);
     rlimit limit{};
     getrlimit(RLIMIT_AS, &limit);
     const long installed = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
     const std::size_t available = std::min<std::size_t>(static_cast<std::size_t>(installed), limit.rlim_cur);
-    const std::size_t needed = nlcl::GeneratorPlan::memory(image.height, image.width, nlcl::threads());
+    check(image, nlcl::GeneratorPlan::memory(image.height, image.width, nlcl::threads()), available);
+  }
+  static void check(const nlcl::Image& image, std::size_t needed, std::size_t available) {
     nlcl::require<nlcl::MemoryError>(needed <= available, image.height, " x ", image.width, " pixels need ",
                                      bytes_text(needed), " of memory, only ", bytes_text(available),
                                      " can be had");
   }
 
+  nlcl::Pool& pool() const {
+    if constexpr (nlcl::has_cuda)
+      if (device_.is_cuda()) return nlcl::cuda::pool(device_.index);
+    return nlcl::Pool::cpu();
+  }
+
+  nlcl::Device device_;
   nlcl::Shape last_shape_;
 };
 

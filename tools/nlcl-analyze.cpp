@@ -121,7 +121,7 @@ struct Options {
 // Where both layers come from, image by image.
 class Layers {
  public:
-  explicit Layers(const Options& o) : o_(o) {
+  Layers(const Options& o, Device device) : o_(o), device_(device), memory_(device) {
     require<UsageError>(o.back.empty() != o.weights.empty(), "expected --back, or --input and --weights");
     const bool needs_input = o.rain.empty();
     require<UsageError>(!needs_input || !o.input.empty(), "no rain: expected --rain, or --input");
@@ -135,8 +135,8 @@ class Layers {
       if (!o.back.empty()) backs_ = tools::images_in(o.back);
       if (!o.rain.empty()) rains_ = tools::images_in(o.rain);
     }
-    if (!o.weights.empty()) back_plan_ = tools::read_plan(o.weights), backs_ = inputs_;
-    if (!o.rain_weights.empty()) rain_plan_ = tools::read_plan(o.rain_weights);
+    if (!o.weights.empty()) back_plan_ = tools::read_plan(o.weights, device), backs_ = inputs_;
+    if (!o.rain_weights.empty()) rain_plan_ = tools::read_plan(o.rain_weights, device);
     if (o.rain.empty()) rains_ = inputs_;
   }
 
@@ -182,10 +182,11 @@ class Layers {
   Tensor<float> run(const GeneratorPlan& plan, const fs::path& file) {
     const Image image = read_image(file);
     memory_.prepare(image);
-    return plan(to_tensor(image));
+    return plan(to_tensor(image).to(device_)).to(Device::cpu());
   }
 
   const Options& o_;
+  Device device_;  // of the generators; all else is on the CPU
   std::vector<fs::path> inputs_, backs_, rains_;
   std::vector<tools::Unpaired> failures_;
   std::optional<GeneratorPlan> back_plan_, rain_plan_;
@@ -483,10 +484,10 @@ void check_outputs(const Options& o) {
   }
 }
 
-int analyze(Options& o) {
-  o.compute.apply();
+int analyze(Options& o, const CLI::App& app) {
+  const Device device = o.compute.apply(app, o.quiet || (o.weights.empty() && o.rain_weights.empty()));
   check_outputs(o);
-  Layers layers(o);
+  Layers layers(o, device);
   std::vector<Condition> conditions = conditions_of(o, layers);
   std::vector<Points> points;
   for (const Condition& condition : conditions) points.push_back(condition.points);
@@ -594,5 +595,5 @@ int main(int argc, char** argv) {
       ->option_text("FILE");
   o.compute.add_to(app);
   app.add_flag("--quiet", o.quiet, "no progress line, only errors and the table")->option_text(" ");
-  return tools::run(app, argc, argv, [&] { return analyze(o); });
+  return tools::run(app, argc, argv, [&] { return analyze(o, app); });
 }

@@ -3,6 +3,10 @@
 // Every figure is the median of several runs. A kernel that computes is compared with the peak of
 // multiply-adds, one that mostly moves data with the speed of a copy of the same size; both are measured
 // here, in the same run, with the same threads.
+//
+// On a CUDA device times are the device's own, between two events, the peak is that of the matrix instructions
+// of the precision, and what both computes and moves data is held against both: the larger of the two least times is
+// its floor.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +18,8 @@
 #include <vector>
 
 #include "common.hpp"
+#include "nlcl/core/arithmetic_rate.hpp"
+#include "nlcl/core/stopwatch.hpp"
 #include "nlcl/nlcl.hpp"
 
 namespace {
@@ -28,6 +34,8 @@ struct Options {
   tools::Compute compute;
 };
 
+Device device;  // where everything runs
+
 // One benchmark, ready to run. `operations` counts a multiply-add as two; `bytes` is the least that must be
 // read and written.
 struct Work {
@@ -38,6 +46,9 @@ struct Work {
 struct Benchmark {
   std::string name, what;
   std::function<Work(const Options&)> prepare;
+  enum class On { any, cpu, cuda } on = On::any;
+
+  bool is_for(Device where) const { return on == On::any || (on == On::cuda) == where.is_cuda(); }
 };
 
 double seconds() {
@@ -46,8 +57,20 @@ double seconds() {
 
 // Of `repeat` runs, sorted.
 std::vector<double> times_of(const std::function<void()>& run, int repeat) {
-  run();  // the first run finds cold caches and an empty pool
   std::vector<double> times;
+  if constexpr (has_cuda)
+    if (device.is_cuda()) {
+      for (int i = 0; i < 2; ++i) run();  // loads kernels; a step of training is recorded in its second run
+      cuda::Stopwatch watch(device.index);
+      for (int i = 0; i < repeat; ++i) {
+        watch.start();
+        run();
+        times.push_back(watch.stop());
+      }
+      std::ranges::sort(times);
+      return times;
+    }
+  run();  // the first run finds cold caches and an empty pool
   for (int i = 0; i < repeat; ++i) {
     const double start = seconds();
     run();
@@ -61,17 +84,24 @@ double median_seconds(const std::function<void()>& run, int repeat) {
   return times_of(run, repeat)[static_cast<std::size_t>(repeat / 2)];
 }
 
-// The largest resident memory of the process since reset_resident_peak(), where the system tells; else of the
-// tensors.
+Pool& pool() {
+  if constexpr (has_cuda)
+    if (device.is_cuda()) return cuda::pool(device.index);
+  return Pool::cpu();
+}
+
+// The largest resident memory of the process since reset_resident_peak(), where the system tells; else, and on
+// a CUDA device, of the tensors.
 std::size_t resident_peak() {
   std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (std::size_t kilobytes = 0; word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
-  return Pool::cpu().stats().peak;
+  if (!device.is_cuda())
+    for (std::string word; status >> word;)
+      if (std::size_t kilobytes = 0; word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+  return pool().stats().peak;
 }
 void reset_resident_peak() {
-  Pool::cpu().trim();
-  Pool::cpu().reset_peak();
+  pool().trim();
+  pool().reset_peak();
   std::ofstream("/proc/self/clear_refs") << 5;
 }
 
@@ -80,6 +110,8 @@ void reset_resident_peak() {
 // Multiply-adds on registers alone, enough of them in flight to hide their latency: operations per second of
 // all threads. A peak is the best of many runs, and an idle processor takes a while to wake up.
 double measure_peak_operations() {
+  if constexpr (has_cuda)
+    if (device.is_cuda()) return cuda::arithmetic_rate(device.index, precision());
   constexpr Index rounds = 4'000'000, chains = 12;
   std::vector<float> sink(static_cast<std::size_t>(threads()));
   const double time = times_of(
@@ -108,11 +140,12 @@ double measure_peak_operations() {
 // own size, since what fits into the caches is copied several times as fast.
 double measure_copy_bandwidth(double bytes) {
   const Index count = std::max<Index>(1, static_cast<Index>(bytes / (2 * sizeof(float))));
-  const Tensor<float> from = Tensor<float>::full({count}, 1);
-  Tensor<float> to = Tensor<float>::zeros({count});
+  const Tensor<float> from = Tensor<float>::full({count}, 1, device);
+  Tensor<float> to = Tensor<float>::zeros({count}, device);
   float* const out = to.mutable_data();
   const double time = median_seconds(
       [&] {
+        if (device.is_cuda()) return to.assign(from);
         parallel_blocks(count, elements_per_task, [&](Index begin, Index end) {
           std::copy(from.data() + begin, from.data() + end, out + begin);
         });
@@ -127,7 +160,13 @@ Tensor<float> random_tensor(const Shape& shape, std::uint64_t seed) {
   Tensor<float> tensor(shape);
   Random random(seed);
   fill_uniform(tensor, 1, random);
-  return tensor;
+  return tensor.to(device);
+}
+
+Generator<float> generator() {
+  Generator<float> result;
+  to(result, device);
+  return result;
 }
 
 double bytes_of(std::initializer_list<Index> elements) {
@@ -158,7 +197,8 @@ Benchmark convolution(const std::string& direction, Index kernel, Index in, Inde
             else
               work.run = [=] { detail::conv2d_weight_gradient(sizes, x, dy); };
             return work;
-          }};
+          },
+          direction == "direct" ? Benchmark::On::cpu : Benchmark::On::any};
 }
 
 // An operation of one input that moves data: forward, and backward, which reads `saved` tensors of x's size.
@@ -206,6 +246,62 @@ double training_operations(Index side) {
   return generators + 2 * 3 * whole + 2 * (whole + features);
 }
 
+// The least that a step must move, as if every norm, activation and sum were made where a convolution reads or
+// writes. A map of numbers between two convolutions is written and read forward; its gradient is written once and
+// read once, and twice more where a weight learns, once with the map itself: 6 in all, 4 where nothing learns. The
+// optimiser reads a parameter, its gradient and two means, and writes all but the gradient.
+double training_bytes(Index batch, Index side) {
+  const double map = static_cast<double>(batch * side * side * Generator<float>::channels);
+  double numbers = 6 * map * (3 * 35 + 2 * 25);  // three passes of a generator, two as far as the last tap
+  Index size = side;
+  for (const Index channels : {64, 128, 256, 512}) {
+    size -= 1;
+    const int moves =
+        channels < 512 ? 2 * 6 + 4 + 4 : 2 * 6 + 4;  // D learns from two passes, and judges B and R
+    numbers += moves * static_cast<double>(batch * channels * size * size);
+    if (channels < 512) size = (size + 1) / 2;
+  }
+  Networks<float> networks;
+  return sizeof(float) * (numbers + 7 * static_cast<double>(parameter_count(networks)));
+}
+
+// A full step of the cvpr2022 objective.
+Work training_step(Index batch, Index side) {
+  TrainerOptions options;
+  options.objective.layer_contrast.pooled = true;
+  options.device = device;
+  const auto trainer = std::make_shared<Trainer>(options);
+  const Shape shape{batch, side, side, 3};
+  const std::vector<Batch> batches{{random_tensor(shape, 1), random_tensor(shape, 2)}};
+  return {[=] { trainer->run(batches); }, static_cast<double>(batch) * training_operations(side),
+          device.is_cuda() ? training_bytes(batch, side) : 0};
+}
+
+// The least that the plan must move, as in cuda/nlcl/model/generator_plan.cuh: 101 maps, and an image twice.
+double plan_bytes(Index height, Index width) {
+  const double pixels = static_cast<double>(height * width);
+  return pixels * (101 * 32 * (precision() == Precision::bf16 ? 2.0 : 4.0) + 2 * 3 * 4);
+}
+
+Work plan_work(Index height, Index width) {
+  const GeneratorPlan plan{generator()};
+  const auto x = random_tensor({1, height, width, 3}, 7);
+  return {[=] { plan(x); }, generator_operations(height, width),
+          device.is_cuda() ? plan_bytes(height, width) : 0};
+}
+
+// The same, recorded and replayed.
+Work replayed_plan(Index height, Index width) {
+  Work work = plan_work(height, width);
+  if constexpr (has_cuda)
+    if (device.is_cuda()) {
+      work.run();
+      const cuda::Graph graph = cuda::record(device.index, work.run);
+      work.run = [graph] { graph.replay(); };
+    }
+  return work;
+}
+
 Tensor<float> image(const Options& options) {
   return random_tensor({1, options.height, options.width, 3}, 7);
 }
@@ -227,13 +323,13 @@ std::vector<Benchmark> contrast_benchmarks() {
   const auto centers = [](const Options& o) {
     std::vector<PatchCenter> result;
     for (Index i = 0; i < 256; ++i) result.push_back({0, i * o.height / 256, (i * 37 % 256) * o.width / 256});
-    return patch_centers(result);
+    return patch_centers(result).to(device);
   };
   return {
       {"patch_search", "the four searches of a training step: 2 in 32 channels, 2 in 3",
        [](const Options& o) {
          const auto features = random_tensor({1, o.height, o.width, 32}, 1), picture = image(o);
-         const auto query = patch_centers({{0, o.height / 2, o.width / 2}});
+         const auto query = patch_centers({{0, o.height / 2, o.width / 2}}).to(device);
          return Work{[=] {
                        for (int i = 0; i < 2; ++i) nearest_patches(features, query);
                        nearest_patches(picture, query, {.count = 8});
@@ -293,36 +389,32 @@ std::vector<Benchmark> contrast_benchmarks() {
 std::vector<Benchmark> benchmarks() {
   std::vector<Benchmark> all = {
       {"training-step", "a full step of the cvpr2022 objective on one square crop of the given height",
-       [](const Options& o) {
-         TrainerOptions options;
-         options.objective.layer_contrast.pooled = true;
-         const auto trainer = std::make_shared<Trainer>(options);
-         const std::vector<Batch> batches{
-             {random_tensor({1, o.height, o.height, 3}, 1), random_tensor({1, o.height, o.height, 3}, 2)}};
-         return Work{[=] { trainer->run(batches); }, training_operations(o.height), 0};
-       }},
+       [](const Options& o) { return training_step(1, o.height); }},
       {"generator", "the generator, fused plan for inference",
-       [](const Options& o) {
-         const GeneratorPlan plan{Generator<float>()};
-         const auto x = image(o);
-         return Work{[=] { plan(x); }, generator_operations(o.height, o.width), 0};
-       }},
+       [](const Options& o) { return plan_work(o.height, o.width); }},
       {"generator-ops", "the generator, operation by operation, not recorded",
        [](const Options& o) {
-         const Generator<float> generator;
+         const Generator<float> network = generator();
          const auto x = image(o);
-         return Work{[=] { generator(x); }, generator_operations(o.height, o.width), 0};
+         return Work{[=] { network(x); }, generator_operations(o.height, o.width), 0};
        }},
       {"generator-training", "the generator recorded, and all gradients", [](const Options& o) {
-         const Generator<float> generator;
+         const Generator<float> network = generator();
          const auto x = image(o), dy = random_tensor(x.shape(), 8);
          return Work{[=] {
                        Tape<float> tape;
-                       const auto y = generator(x);
+                       const auto y = network(x);
                        tape.backward(y, dy);
                      },
                      3 * generator_operations(o.height, o.width), 0};
        }}};
+  for (const Index batch : {2, 4, 8, 16})
+    all.push_back({"training-step-" + std::to_string(batch), text("the same with a batch of ", batch),
+                   [=](const Options& o) { return training_step(batch, o.height); }, Benchmark::On::cuda});
+  all.push_back({"generator-replayed", "the plan recorded as a graph and replayed",
+                 [](const Options& o) { return replayed_plan(o.height, o.width); }, Benchmark::On::cuda});
+  all.push_back({"generator-512x1024", "the same for 512 x 1024 pixels, whatever the given size",
+                 [](const Options&) { return replayed_plan(512, 1024); }, Benchmark::On::cuda});
   all.push_back({"residual_block", "one of 32 channels, forward and backward", [](const Options& o) {
                    const auto x = random_tensor({1, o.height, o.width, 32}, 1),
                               weight = random_tensor({3, 3, 32, 32}, 2), bias = random_tensor({32}, 3),
@@ -365,15 +457,19 @@ nlohmann::json measure(const Benchmark& benchmark, const Options& options, doubl
   nlohmann::json row{{"name", benchmark.name},        {"seconds_median", time},
                      {"peak_bytes", resident_peak()}, {"height", options.height},
                      {"width", options.width},        {"threads", threads()},
-                     {"repeat", options.repeat},      {"tensor_bytes", Pool::cpu().stats().peak}};
+                     {"repeat", options.repeat},      {"tensor_bytes", pool().stats().peak},
+                     {"device", text(device)}};
+  if (device.is_cuda()) row["precision"] = text(precision());
   if (work.operations > 0) {
     row["gflops"] = work.operations / time / 1e9;
     row["share_of_peak"] = work.operations / time / peak_operations;
     row["operations"] = work.operations;
     row["floor_seconds"] = work.operations / peak_operations;  // of direct convolutions
-  } else {
+  }
+  if (work.operations <= 0 || (device.is_cuda() && work.bytes > 0)) {
     row["gbytes_per_second"] = work.bytes / time / 1e9;
     row["share_of_copy"] = work.bytes / time / measure_copy_bandwidth(work.bytes);
+    row["bytes"] = work.bytes;
   }
   return row;
 }
@@ -388,11 +484,14 @@ void print_table_row(const nlohmann::json& row) {
   if (computes)
     std::printf("  %.3g GFLOP, %.3f ms at the peak", row["operations"].get<double>() / 1e9,
                 1e3 * row["floor_seconds"].get<double>());
+  if (computes && row.contains("bytes"))
+    std::printf("; %.3g GB, %.0f %% of a copy", row["bytes"].get<double>() / 1e9,
+                100 * row["share_of_copy"].get<double>());
   std::printf("\n");
   std::fflush(stdout);
 }
 
-int bench(const Options& options) {
+int bench(const Options& options, const CLI::App& app) {
   const std::vector<Benchmark> all = benchmarks();
   if (options.list) {
     for (const auto& benchmark : all)
@@ -406,10 +505,16 @@ int bench(const Options& options) {
     if (found == all.end()) throw CLI::ValidationError("no benchmark '" + name + "', see --list");
     chosen.push_back(*found);
   }
-  if (options.names.empty()) chosen = all;
-  options.compute.apply();
+  device = options.compute.apply(app, options.json);
+  if (options.names.empty())
+    std::ranges::copy_if(all, std::back_inserter(chosen),
+                         [](const Benchmark& b) { return b.is_for(device); });
+  for (const Benchmark& benchmark : chosen)
+    require<tools::UsageError>(benchmark.is_for(device), benchmark.name, ": not on ", device);
 
   const double operations = measure_peak_operations(), bandwidth = measure_copy_bandwidth(0x1p29);
+  if (!options.json && device.is_cuda())
+    std::printf("%s in %s, ", text(device).c_str(), text(precision()).c_str());
   if (!options.json)
     std::printf("%d threads, %d x %d, peak %.1f GFLOP/s, copy %.1f GB/s\n", threads(),
                 static_cast<int>(options.height), static_cast<int>(options.width), operations / 1e9,
@@ -454,5 +559,5 @@ int main(int argc, char** argv) {
   app.add_flag("--json", options.json, "print JSON");
   app.add_flag("--list", options.list, "name the benchmarks");
   options.compute.add_to(app);
-  return tools::run(app, argc, argv, [&] { return bench(options); });
+  return tools::run(app, argc, argv, [&] { return bench(options, app); });
 }

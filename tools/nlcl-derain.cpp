@@ -112,8 +112,12 @@ void write_bytes(const fs::path& output, const std::vector<std::byte>& bytes) {
 
 class Derainer {
  public:
-  explicit Derainer(const Options& options) : options_(options), clean_(tools::read_plan(options.weights)) {
-    if (!options.rain.empty()) rain_ = tools::read_plan(options.rain_weights);
+  Derainer(const Options& options, Device device)
+      : options_(options),
+        device_(device),
+        clean_(tools::read_plan(options.weights, device)),
+        memory_(device) {
+    if (!options.rain.empty()) rain_ = tools::read_plan(options.rain_weights, device);
   }
 
   // Returns what it took, in words. Nothing is written before both layers are there.
@@ -121,17 +125,17 @@ class Derainer {
     const auto start = std::chrono::steady_clock::now();
     const Image image = decode_image(read_bytes(job.input));
     memory_.prepare(image);
-    Pool::cpu().reset_peak();
 
-    const Tensor<float> x = to_tensor(image);
-    std::vector<std::byte> clean = encode(job.output, to_image(clean_(x)), image), rain;
-    if (rain_) rain = encode(job.rain, rain_picture((*rain_)(x)), image);
+    const Tensor<float> x = to_tensor(image).to(device_);
+    const auto layer = [&](const GeneratorPlan& plan) { return plan(x).to(Device::cpu()); };
+    std::vector<std::byte> clean = encode(job.output, to_image(layer(clean_)), image), rain;
+    if (rain_) rain = encode(job.rain, rain_picture(layer(*rain_)), image);
     write_bytes(job.output, clean);
     if (rain_) write_bytes(job.rain, rain);
 
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     return text(image.height, " x ", image.width, " pixels, ", std::fixed, std::setprecision(2),
-                seconds.count(), " s, ", tools::bytes_text(Pool::cpu().stats().peak));
+                seconds.count(), " s, ", tools::bytes_text(memory_.peak()));
   }
 
  private:
@@ -143,6 +147,7 @@ class Derainer {
   }
 
   const Options& options_;
+  Device device_;
   GeneratorPlan clean_;
   std::optional<GeneratorPlan> rain_;
   tools::PlanMemory memory_;
@@ -150,10 +155,10 @@ class Derainer {
 
 // ------------------------------------------------------------------------------------------------------ all images
 
-int derain(const Options& options) {
-  options.compute.apply();
+int derain(const Options& options, const CLI::App& app) {
+  const Device device = options.compute.apply(app, options.quiet);
   const std::vector<Job> jobs = jobs_of(options);
-  Derainer derain(options);
+  Derainer derain(options, device);
   const bool is_folder = fs::is_directory(options.input);
   for (const fs::path& output : Job{options.input, options.output, options.rain}.outputs())
     tools::prepare_place(output, is_folder);
@@ -209,5 +214,5 @@ int main(int argc, char** argv) {
   quiet->excludes(verbose)->option_text(" ");
   verbose->excludes(quiet)->option_text(" ");
   options.compute.add_to(app);
-  return tools::run(app, argc, argv, [&] { return derain(options); });
+  return tools::run(app, argc, argv, [&] { return derain(options, app); });
 }

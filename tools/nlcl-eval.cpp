@@ -224,8 +224,8 @@ Image colours_of(const Image& image) {
 
 class Judge {
  public:
-  explicit Judge(const Options& options) : options_(options) {
-    if (!options.weights.empty()) plan_ = tools::read_plan(options.weights);
+  Judge(const Options& options, Device device) : options_(options), device_(device), memory_(device) {
+    if (!options.weights.empty()) plan_ = tools::read_plan(options.weights, device);
     if (!options.niqe.empty()) model_ = read_model(options.niqe);
   }
 
@@ -279,7 +279,7 @@ class Judge {
   // As nlcl-derain writes it: grey images stay grey.
   Image derained(const Image& image) {
     memory_.prepare(image);
-    const Image clean = to_image((*plan_)(to_tensor(image)));
+    const Image clean = to_image((*plan_)(to_tensor(image).to(device_)).to(Device::cpu()));
     return image.channels < 3 ? to_grey(clean) : clean;
   }
 
@@ -291,6 +291,7 @@ class Judge {
   }
 
   const Options& options_;
+  Device device_;
   std::optional<GeneratorPlan> plan_;
   std::optional<NiqeModel> model_;
   tools::PlanMemory memory_;
@@ -470,14 +471,14 @@ int fit(const Options& options) {
   return code;
 }
 
-int evaluate(const Options& options) {
-  options.compute.apply();
+int evaluate(const Options& options, const CLI::App& app) {
+  const Device device = options.compute.apply(app, options.quiet || options.weights.empty());
   if (!options.photographs.empty()) return fit(options);
   Report report;
   report.columns = columns_of(options);
   const std::vector<Job> jobs = jobs_of(options, report.failures);
   check_outputs(options, jobs);
-  Judge judge(options);
+  Judge judge(options, device);
   const int code = judge_all(jobs, options, judge, report);
   if (report.images.empty()) return code;
 
@@ -537,5 +538,5 @@ int main(int argc, char** argv) {
       ->option_text("N");
   options.compute.add_to(app);
   app.add_flag("--quiet", options.quiet, "no progress line, only errors and the table")->option_text(" ");
-  return tools::run(app, argc, argv, [&] { return evaluate(options); });
+  return tools::run(app, argc, argv, [&] { return evaluate(options, app); });
 }

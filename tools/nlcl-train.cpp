@@ -16,6 +16,7 @@
 #include "nlcl/train/loader.hpp"
 #include "nlcl/train/report.hpp"
 #include "nlcl/train/run_directory.hpp"
+#include "nlcl/train/staging.hpp"
 #include "nlcl/train/trainer.hpp"
 
 namespace fs = std::filesystem;
@@ -131,8 +132,8 @@ void add_options(CLI::App& app, Options& o) {
   o.compute.add_to(app);
 }
 
-// What a pixel of a crop keeps on the tape, as measured with crops of 128, 256 and 384 pixels, and what all
-// networks and their optimisers hold, in bytes.
+// What a pixel of a crop keeps on the tape, as measured on the CPU with crops of 128, 256 and 384 pixels, and what
+// all networks and their optimisers hold, in bytes.
 double memory_needed(const Options& o) {
   constexpr double bytes_per_pixel = 25'100, networks = 110e6;
   return networks + bytes_per_pixel * static_cast<double>(o.batch * o.crop * o.crop);
@@ -166,6 +167,7 @@ class Run {
         directory_(o.run),
         data_hash_(data.hash()),
         trainer_(o.trainer),
+        staging_(o.trainer.device),
         loader_(data.rainy, data.clean, {.crop = o.crop, .batch = o.batch, .seed = o.trainer.seed}) {
     if (o.resume.empty()) {
       require<UsageError>(directory_.checkpoints().empty(), o.run,
@@ -190,10 +192,13 @@ class Run {
     tools::defer_stops();
     const tools::Progress progress("steps", o_.trainer.steps, !o_.quiet);
     const std::uint64_t first = trainer_.step();
+    if (const std::exception_ptr missing = stage(first)) save_and_rethrow(missing);
     while (trainer_.step() < o_.trainer.steps && !tools::stop_signal) {
       const auto start = std::chrono::steady_clock::now();
       const double rate = learning_rate(o_.trainer, trainer_.step());
-      const Losses losses = trainer_.run(next_batches_or_save());
+      trainer_.start(staging_.take());
+      const std::exception_ptr missing = stage(trainer_.step() + 1);
+      const Losses losses = trainer_.finish();
       const std::uint64_t step = trainer_.step();
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
       if (step % o_.log_every == 0 || step == o_.trainer.steps) log(step, rate, seconds.count(), losses);
@@ -203,6 +208,7 @@ class Run {
       }
       if (step % o_.save_every == 0 && step < o_.trainer.steps) save();
       progress.show(step, step - first, losses_text(losses));
+      if (missing) save_and_rethrow(missing);
     }
     save();
     write_generators();
@@ -213,21 +219,24 @@ class Run {
   }
 
  private:
-  std::vector<Batch> next_batches() {
-    std::vector<Batch> batches;
-    const auto count = static_cast<std::uint64_t>(o_.accumulate);
-    for (std::uint64_t i = 0; i < count; ++i) batches.push_back(loader_.batch(trainer_.step() * count + i));
-    return batches;
+  // Begins to bring the batches of a step to the device, if there is to be such a step. Returns what is wrong with
+  // them: images that are gone cost no step that has been made.
+  std::exception_ptr stage(std::uint64_t step) {
+    if (step >= o_.trainer.steps || tools::stop_signal) return nullptr;
+    try {
+      std::vector<Batch> batches;
+      const auto count = static_cast<std::uint64_t>(o_.accumulate);
+      for (std::uint64_t i = 0; i < count; ++i) batches.push_back(loader_.batch(step * count + i));
+      staging_.put(batches);
+      return nullptr;
+    } catch (const Error&) {
+      return std::current_exception();
+    }
   }
 
-  // Images that are gone cost no step that has been made.
-  std::vector<Batch> next_batches_or_save() {
-    try {
-      return next_batches();
-    } catch (const Error&) {
-      save();
-      throw;
-    }
+  [[noreturn]] void save_and_rethrow(const std::exception_ptr& error) {
+    save();
+    std::rethrow_exception(error);
   }
 
   void log(std::uint64_t step, double rate, double seconds, const Losses& losses) const {
@@ -265,7 +274,9 @@ class Run {
   void draw_samples() {
     if (!sample_) sample_ = first_image(loader_.batch(0).rainy);
     const NoGrad no_grad;
-    const Tensor<float> back = trainer_.clean()(*sample_), rain = trainer_.rain()(*sample_);
+    const Tensor<float> x = sample_->to(o_.trainer.device);
+    const Tensor<float> back = trainer_.clean()(x).to(Device::cpu()),
+                        rain = trainer_.rain()(x).to(Device::cpu());
     Random random(o_.trainer.seed, 1);
     Queries queries;
     for (auto* query : {&queries.rainy, &queries.clean, &queries.back, &queries.rain})
@@ -281,6 +292,7 @@ class Run {
   RunDirectory directory_;
   std::string data_hash_;
   Trainer trainer_;
+  Staging staging_;
   Loader loader_;
   std::optional<Tensor<float>> sample_;
 };
@@ -293,7 +305,7 @@ void set_option(CLI::App& app, const std::string& name, const std::string& value
 }
 
 int train(Options& o, CLI::App& app) {
-  o.compute.apply();
+  o.trainer.device = o.compute.apply(app, o.quiet);
   if (!o.data.empty()) {
     require<UsageError>(o.rainy.empty() && o.clean.empty(),
                         "--data stands for --rainy and --clean, give it alone");

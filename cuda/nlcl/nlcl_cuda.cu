@@ -1,9 +1,12 @@
 // The one CUDA translation unit.
 #include <cuda_runtime.h>
 
+#include "nlcl/core/arithmetic_rate.cuh"
+#include "nlcl/core/copy_stream.cuh"
 #include "nlcl/core/cuda.cuh"
 #include "nlcl/core/error.hpp"
 #include "nlcl/core/runtime.cuh"
+#include "nlcl/core/stopwatch.cuh"
 #include "nlcl/devices.hpp"
 #include "nlcl/model/generator_plan.cuh"
 #include "nlcl/ops/blur_down.cuh"

@@ -7,12 +7,14 @@
 
 #define NLCL_CUDA_EMULATION
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "device.hpp"
 #include "execution.hpp"
@@ -71,9 +73,14 @@ using Work = std::function<cudaError_t()>;
 struct Graph {
   std::vector<Work> work;
 };
+// The first stream of a device does its work at once, and any other as late as it may: when something waits for it. So
+// what should have been waited for, and was not, is found missing.
 struct Stream {
   int device = 0;
+  bool is_late = false;
   Graph* capture = nullptr;
+  std::vector<Work> late{};   // not done yet
+  std::size_t submitted = 0;  // pieces of work in all
 };
 
 inline cudaError_t submit(Stream* stream, Work work) {
@@ -82,8 +89,28 @@ inline cudaError_t submit(Stream* stream, Work work) {
     stream->capture->work.push_back(std::move(work));
     return cudaSuccess;
   }
-  return work();
+  if (stream) ++stream->submitted;
+  if (!stream || !stream->is_late) return work();
+  stream->late.push_back(std::move(work));
+  return cudaSuccess;
 }
+
+// Does what was submitted to the stream before its piece of work `end`.
+inline cudaError_t finish(Stream* stream, std::size_t end) {
+  const std::lock_guard lock(Device::mutex());
+  cudaError_t status = cudaSuccess;
+  const std::size_t done = stream->submitted - stream->late.size(), count = end > done ? end - done : 0;
+  for (std::size_t i = 0; i < count && status == cudaSuccess; ++i) status = stream->late[i]();
+  stream->late.erase(stream->late.begin(), stream->late.begin() + static_cast<std::ptrdiff_t>(count));
+  return status;
+}
+
+// A place in the order of a stream.
+struct Event {
+  Stream* stream = nullptr;
+  std::size_t submitted = 0;
+  std::chrono::steady_clock::time_point time{};
+};
 
 }  // namespace emulation
 
@@ -161,6 +188,15 @@ inline cudaError_t cudaFree(void* block) {
     if (!block || emulation::Device::at(i).release(block)) return cudaSuccess;
   return emulation::fail(cudaErrorInvalidValue, "cudaFree: not a block of a device");
 }
+inline constexpr unsigned cudaHostAllocPortable = 1;
+inline cudaError_t cudaHostAlloc(void** block, std::size_t bytes, unsigned) {
+  *block = ::operator new(bytes, std::nothrow);
+  return *block ? cudaSuccess : emulation::fail(cudaErrorMemoryAllocation, "out of memory");
+}
+inline cudaError_t cudaFreeHost(void* block) {
+  ::operator delete(block);
+  return cudaSuccess;
+}
 inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   const emulation::Device& device = emulation::Device::at(emulation::current_device);
   *total = device.memory_limit(), *free = device.memory_limit() - device.in_use();
@@ -173,7 +209,9 @@ using cudaStream_t = emulation::Stream*;
 inline constexpr unsigned cudaStreamNonBlocking = 1;
 
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = new emulation::Stream{emulation::current_device};
+  static bool has_first[emulation::Device::count] = {};
+  const bool is_late = std::exchange(has_first[emulation::current_device], true);
+  *stream = new emulation::Stream{.device = emulation::current_device, .is_late = is_late};
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
@@ -184,6 +222,34 @@ inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream->capture)
     return emulation::fail(cudaErrorStreamCaptureUnsupported,
                            "operation not permitted when stream is capturing");
+  return emulation::finish(stream, stream->submitted);
+}
+
+// ---- Events ----
+
+using cudaEvent_t = emulation::Event*;
+inline constexpr unsigned cudaEventDefault = 0, cudaEventDisableTiming = 2;
+
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new emulation::Event;
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  *event = {stream, stream->submitted, std::chrono::steady_clock::now()};
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  return emulation::finish(event->stream, event->submitted);
+}
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t event, unsigned) {
+  return cudaEventSynchronize(event);
+}
+inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  *milliseconds = std::chrono::duration<float, std::milli>(end->time - begin->time).count();
   return cudaSuccess;
 }
 

@@ -160,9 +160,10 @@ def layer_contrast(
 ) -> Tensor:
     """Supervised contrast of two layers, [n,C] each: the mean over all anchors, or a weighted mean for each layer."""
     pool = torch.cat((back, rain))
-    layer = torch.tensor([0] * len(back) + [1] * len(rain))
+    layer = torch.arange(len(pool)) >= len(back)  # nothing here is copied from the CPU: a CUDA graph can hold it
     anchor = torch.eye(len(pool), dtype=torch.bool)
-    similar = pool @ pool.T / torch.tensor(temperature, dtype=pool.dtype)[layer][:, None]
+    of_back, of_rain = (torch.full((), value, dtype=pool.dtype) for value in temperature)
+    similar = pool @ pool.T / torch.where(layer, of_rain, of_back)[:, None]
     logarithms = similar - similar.masked_fill(anchor, -torch.inf).logsumexp(dim=1, keepdim=True)
     positive = (layer == layer[:, None]) & ~anchor
     losses = -(logarithms * positive).sum(dim=1) / positive.sum(dim=1)

@@ -192,7 +192,7 @@ TEST_CASE("nlcl-derain: wrong usage is told before any work", "[tools]") {
            "text: neither a PyTorch nor a safetensors checkpoint"},
           {"nlcl-derain -i a.png -o b.png -w incomplete.pth", 2,
            "incomplete.pth: checkpoint: no tensor 'gen.18.bias'"},
-          {ok + "-i a.png -o b.png --device cuda:0", 3, "cuda:0 is not available"},
+          {ok + "-i a.png -o b.png --device cuda:99", 3, "cuda:99 is not available"},
           {ok + "-i a.png -o b.png --device gpu", 3, "'gpu', expected cpu or cuda:N"},
       });
 }

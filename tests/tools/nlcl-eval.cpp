@@ -528,7 +528,7 @@ TEST_CASE("nlcl-eval: mistakes", "[tools]") {
           {a + "--sheet b.png --width 5000", 2, "--width: Value 5000 not in range 16 to 4096"},
           {a + "-j 0", 2, "--threads: Value 0 not in range 1 to 1024"},
           {a + "--heavy", 2, "--heavy"},
-          {a + "--device cuda:0", 3, "cuda:0 is not available"},
+          {a + "--device cuda:99", 3, "cuda:99 is not available"},
           {"nlcl-eval -r text.jpg -t a.png", 1, "text.jpg: image: neither PNG, JPEG, BMP nor TGA"},
           {"nlcl-eval -r a.png -t text.jpg", 1, "nlcl-eval: text.jpg: image: neither PNG"},
       });

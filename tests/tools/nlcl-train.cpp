@@ -153,7 +153,7 @@ TEST_CASE("nlcl-train says what is wrong", "[train]") {
                      {"nlcl-train --rainy empty --clean clean -o run --quiet", 1, "empty"},
                      {"nlcl-train --rainy rainy --clean clean -o run --crop 20", 2, "--crop"},
                      {"nlcl-train --rainy rainy --clean clean -o run --objective best", 2, "--objective"},
-                     {"nlcl-train --rainy rainy --clean clean -o run --device cuda:0", 3, "cuda:0"},
+                     {"nlcl-train --rainy rainy --clean clean -o run --device cuda:99", 3, "cuda:99"},
                      {"nlcl-train --resume nowhere", 2, "nowhere"},
                  });
 }

@@ -40,8 +40,9 @@ class Workplace {
   Run operator()(const std::string& command) const { return wait(start(command)); }
 
   pid_t start(const std::string& command) const {
-    const std::string whole = text("PATH=", NLCL_BIN_DIR, ":$PATH; cd '", (folder_ / "work").string(),
-                                   "' || exit 99; { ", command, "\n} </dev/null >../out 2>../err");
+    const std::string whole =
+        text("NLCL_DEVICE=cpu; export NLCL_DEVICE; PATH=", NLCL_BIN_DIR, ":$PATH; cd '",
+             (folder_ / "work").string(), "' || exit 99; { ", command, "\n} </dev/null >../out 2>../err");
     const pid_t child = fork();
     if (child == 0) {
       execl("/bin/sh", "sh", "-c", whole.c_str(), static_cast<char*>(nullptr));

@@ -93,6 +93,12 @@ int device_count() {
 }
 
 int compute_capability(int device) { return detail::state(device).capability; }
+std::size_t free_memory(int device) {
+  const UseDevice use(device);
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cuda:", device);
+  return free;
+}
 int processors(int device) { return detail::state(device).processors; }
 
 Pool& pool(int device) {

@@ -38,4 +38,21 @@ class UseDevice {
 // to the pool, and be handed out again, while a kernel that reads it has yet to run.
 cudaStream_t stream(int device);
 
+// A place in the order of a stream.
+class Event {
+ public:
+  explicit Event(unsigned flags = cudaEventDisableTiming) {
+    check(cudaEventCreateWithFlags(&event_, flags), "an event");
+  }
+  ~Event() { cudaEventDestroy(event_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  cudaEvent_t get() const { return event_; }
+  void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream), "an event"); }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 }  // namespace nlcl::cuda

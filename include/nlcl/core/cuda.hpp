@@ -22,6 +22,7 @@ int device_count();                  // 0 without a driver
 int compute_capability(int device);  // 75, 80, 90, ...
 int processors(int device);          // streaming multiprocessors
 void synchronize(int device);
+std::size_t free_memory(int device);  // bytes that nobody has taken
 
 // Memory of a device. While a graph is being recorded, a pool that belongs to the graph.
 Pool& pool(int device);

@@ -62,6 +62,18 @@ struct Device {
 // In which numbers the convolutions of a CUDA device multiply. They always add in float32.
 enum class Precision { float32, tf32, bf16 };
 
+inline std::ostream& operator<<(std::ostream& out, Precision precision) {
+  constexpr const char* names[] = {"float32", "tf32", "bf16"};
+  return out << names[static_cast<int>(precision)];
+}
+
+// By its name; throws DeviceError for any other.
+inline Precision parse_precision(std::string_view name) {
+  for (Precision precision : {Precision::float32, Precision::tf32, Precision::bf16})
+    if (name == text(precision)) return precision;
+  throw DeviceError(text("precision: '", name, "', expected float32, tf32 or bf16"));
+}
+
 namespace detail {
 inline std::atomic<Precision> current_precision = Precision::float32;
 }

@@ -116,6 +116,16 @@ class Tensor {
   // The same values on `device`, as a constant: a handle to them where they are there already, else a copy.
   Tensor to(Device device) const { return this->device() == device ? detached() : copied_to(device); }
 
+  // Overwrites the values with those of `other`, of the same shape and on whatever device.
+  void assign(const Tensor& other) {
+    require<ShapeError>(storage_ && other.storage_ && shape_ == other.shape_, "assign: shapes ", shape_,
+                        " and ", other.shape_);
+    if constexpr (has_cuda)
+      if (device().is_cuda() || other.device().is_cuda())
+        return cuda::copy(mutable_data(), device(), other.data(), other.device(), storage_->bytes());
+    std::copy_n(other.data(), size(), mutable_data());
+  }
+
   // The same values as a constant: no gradient flows through the result.
   Tensor detached() const {
     Tensor result = *this;
@@ -143,12 +153,7 @@ class Tensor {
   Tensor copied_to(Device device) const {
     if (!storage_) return {};
     Tensor result(shape_, device);
-    if constexpr (has_cuda)
-      if (device.is_cuda() || this->device().is_cuda()) {
-        cuda::copy(result.mutable_data(), device, data(), this->device(), storage_->bytes());
-        return result;
-      }
-    std::copy_n(data(), size(), result.mutable_data());
+    result.assign(*this);
     return result;
   }
 

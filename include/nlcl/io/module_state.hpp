@@ -1,5 +1,5 @@
 // Between a module and a file: parameters by name, convolution weights turned between [kh,kw,in,out] and
-// PyTorch's [out,in,kh,kw].
+// PyTorch's [out,in,kh,kw]. The module may be on any device.
 #pragma once
 
 #include <array>
@@ -43,6 +43,7 @@ template <class T>
 Tensor<T> to_file_layout(const Tensor<T>& x) {
   return x.shape().rank() == 4 ? permuted(x, {3, 2, 0, 1}) : x;
 }
+inline Shape file_layout(const Shape& x) { return x.rank() == 4 ? Shape{x[3], x[2], x[0], x[1]} : x; }
 
 }  // namespace detail
 
@@ -51,7 +52,7 @@ template <class Module>
 StateFile state_of(Module& module, std::map<std::string, std::string> metadata = {}) {
   StateFile file{{}, std::move(metadata)};
   for_each_parameter(module, [&](const std::string& name, const auto& value) {
-    file.tensors.push_back(from_tensor(name, detail::to_file_layout(value)));
+    file.tensors.push_back(from_tensor(name, detail::to_file_layout(value.to(Device::cpu()))));
   });
   return file;
 }
@@ -65,7 +66,7 @@ void load_state(Module& module, const StateFile& file) {
   if constexpr (requires { module.take_form(has_tensor); }) module.take_form(has_tensor);
   std::size_t matched = 0;
   for_each_parameter(module, [&](const std::string& name, auto& value) {
-    const Shape expected = detail::to_file_layout(value).shape(), found = file.at(name).shape;
+    const Shape expected = detail::file_layout(value.shape()), found = file.at(name).shape;
     require<FormatError>(found == expected, "checkpoint: '", name, "' has shape ", found, ", expected ",
                          expected);
     ++matched;
@@ -79,8 +80,7 @@ void load_state(Module& module, const StateFile& file) {
                            " tensors");
   }
   for_each_parameter(module, [&]<class T>(const std::string& name, Tensor<T>& value) {
-    const Tensor<T> loaded = detail::from_file_layout(to_tensor<T>(file.at(name)));
-    std::copy_n(loaded.data(), loaded.size(), value.mutable_data());
+    value.assign(detail::from_file_layout(to_tensor<T>(file.at(name))));
   });
 }
 

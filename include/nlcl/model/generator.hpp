@@ -70,12 +70,14 @@ class Generator {
   }
 
   bool has_skip() const { return static_cast<bool>(skip); }
-  void set_skip(bool wanted) { skip = wanted ? Tensor<T>::full({1}, T{1}) : Tensor<T>(); }
+  void set_skip(bool wanted) {
+    skip = wanted ? Tensor<T>::full({1}, T{1}, head.weight.device()) : Tensor<T>();
+  }
 
   // A generator that says nothing yet: with a skip the output is then the input, without one it is zero.
   void clear_tail() {
     for (Tensor<T>* values : {&tail.weight, &tail.bias})
-      std::fill_n(values->mutable_data(), values->size(), T{});
+      values->assign(Tensor<T>::zeros(values->shape(), values->device()));
   }
 
   // For load_state(): a file with the tensor of the skip is for a generator with one.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "nlcl/core/tensor.hpp"
 
@@ -26,6 +27,17 @@ Index parameter_count(Module& module) {
 template <class Module>
 void set_trainable(Module& module, bool trainable) {
   for_each_parameter(module, [&](const std::string&, auto& value) { value.set_requires_grad(trainable); });
+}
+
+// Moves its parameters to `device`. They are other tensors then: whatever keeps handles to parameters, as an
+// optimiser does, takes them afterwards.
+template <class Module>
+void to(Module& module, Device device) {
+  for_each_parameter(module, [&](const std::string&, auto& value) {
+    auto moved = value.to(device);
+    moved.set_requires_grad(value.requires_grad());
+    value = std::move(moved);
+  });
 }
 
 // "gen", "0" -> "gen.0"

@@ -2,8 +2,14 @@
 //
 // Everything random in a step is drawn from (seed, step), and everything else is in the networks and the
 // optimisers: with these, a run continues as if it had never stopped.
+//
+// On a CUDA device a step asks the CPU nothing. What is its own, the images, the queries and the rates of the
+// optimisers, is written to the same places of the device each time; everything after that is the same work on
+// the same addresses, so it is recorded as a graph in the second step and replayed from then on. The losses
+// come back in one copy at its end.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -28,6 +34,8 @@ struct TrainerOptions {
   double average = 0;  // EMA of the generators: 0 keeps none, 0.999 a mean over about a thousand steps
   NetworkOptions networks;
   ObjectiveOptions objective;
+  Device device;
+  bool graph = true;  // record a step on a CUDA device and replay it; a step of several batches never is
 };
 
 // The rate of a step, counted from 0.
@@ -47,14 +55,18 @@ class Trainer {
         networks_(Random(options_.seed, initial_weights), options_.networks),
         generator_adam_(options_.adam),
         discriminator_adam_(options_.adam) {
-    networks_.for_each_network("", [&](const std::string& name, auto& network) {
-      (name == "D" ? discriminator_adam_ : generator_adam_).add(name, network);
-    });
+    require_available(options_.device);
     if (options_.average > 0) {
       average_.emplace();
       copy_weights(networks_.clean, average_->first);
       copy_weights(networks_.rain, average_->second);
+      to(average_->first, options_.device);
+      to(average_->second, options_.device);
     }
+    to(networks_, options_.device);
+    networks_.for_each_network("", [&](const std::string& name, auto& network) {
+      (name == "D" ? discriminator_adam_ : generator_adam_).add(name, network);
+    });
   }
 
   std::uint64_t step() const { return step_; }  // steps taken
@@ -66,37 +78,43 @@ class Trainer {
   Generator<float>& rain() { return average_ ? average_->second : networks_.rain; }
 
   // One step on the sum over `batches` of their losses: more than one is a larger batch in the memory of a
-  // small one. Throws Error when a loss is not a number; parameters are then as they were before the
-  // optimiser that would have used it.
+  // small one. Throws Error when a loss is not a number. On the CPU parameters are then as they were before the
+  // optimiser that would have used it; a CUDA device has taken the step by then, so that a run goes on from
+  // its last checkpoint.
   Losses run(const std::vector<Batch>& batches) {
-    const double share = 1.0 / static_cast<double>(batches.size()), rate = learning_rate(options_, step_);
+    start(batches);
+    return finish();
+  }
+
+  // The two halves of run(). A CUDA device computes between them, while the CPU may do something else.
+  void start(const std::vector<Batch>& batches) {
+    require<ShapeError>(!batches.empty(), "train: a step without a batch");
+    const double rate = learning_rate(options_, step_);
+    prepare_losses(batches.size());
+    discriminator_adam_.set_steps(step_);  // a step that failed does not count
+    generator_adam_.set_steps(step_);
+    discriminator_adam_.begin_step(rate * options_.discriminator_rate);
+    generator_adam_.begin_step(rate);
+    if (batches.size() > 1) return compute(batches);
+    const Queries queries = draw(batches[0], 0);
+    if constexpr (has_cuda)
+      if (device().is_cuda() && options_.graph) return replay(batches[0], queries);
+    compute(batches[0], queries);
+  }
+
+  Losses finish() {
+    const Tensor<float> values = losses_.to(Device::cpu());  // waits for the device
     Losses losses;
-    if (batches.size() == 1) {
-      Tape<float> tape;  // one forward pass serves both steps
-      const Objective<float> objective(networks_, options_.objective, batches[0].rainy, batches[0].clean);
-      discriminator_adam_.step(discriminator_gradients(objective.back(), batches[0].clean, share, losses),
-                               rate * options_.discriminator_rate);
-      generator_adam_.step(generator_gradients(tape, objective, 0, share, losses), rate);
-    } else {
-      Gradients<float> of_discriminator, of_generators;
-      for (const Batch& batch : batches) {
-        const Tensor<float> back = [&] {
-          const NoGrad no_grad;
-          return networks_.clean(batch.rainy);
-        }();
-        of_discriminator.add(discriminator_gradients(back, batch.clean, share, losses));
-      }
-      discriminator_adam_.step(of_discriminator, rate * options_.discriminator_rate);
-      for (std::size_t i = 0; i < batches.size(); ++i) {
-        Tape<float> tape;
-        const Objective<float> objective(networks_, options_.objective, batches[i].rainy, batches[i].clean);
-        of_generators.add(generator_gradients(tape, objective, i, share, losses));
-      }
-      generator_adam_.step(of_generators, rate);
-    }
-    if (average_) {
-      update_average(networks_.clean, average_->first);
-      update_average(networks_.rain, average_->second);
+    for (std::size_t i = 0; i < noted_.size(); ++i) {
+      const auto& [name, share] = noted_[i];
+      const double value = static_cast<double>(values.data()[i]);
+      require_finite(name, value);
+      const auto known =
+          std::find_if(losses.begin(), losses.end(), [&](const auto& l) { return l.first == name; });
+      if (known == losses.end())
+        losses.emplace_back(name, share * value);
+      else
+        known->second += share * value;
     }
     ++step_;
     return losses;
@@ -135,59 +153,157 @@ class Trainer {
   // Streams of random numbers below the seed. Steps have the rest.
   static constexpr std::uint64_t initial_weights = 0, first_step = std::uint64_t{1} << 32;
 
-  Gradients<float> discriminator_gradients(const Tensor<float>& back, const Tensor<float>& clean,
-                                           double share, Losses& losses) {
-    set_trainable(networks_.discriminator, true);
-    Tape<float> tape;
-    const Tensor<float> loss = discriminator_loss(networks_.discriminator, back, clean);
-    note(losses, "discriminator", loss, share);
-    return tape.backward(scale(loss, share));
-  }
+  // What a recorded step reads, and the step.
+  struct Recording {
+    Batch batch;
+    Queries queries;
+    Precision precision;
+    cuda::Graph graph;  // absent until the second step
+  };
 
-  Gradients<float> generator_gradients(Tape<float>& tape, const Objective<float>& objective, std::size_t part,
-                                       double share, Losses& losses) {
-    set_trainable(networks_.discriminator, false);  // it judges, and does not learn here
+  Device device() const { return options_.device; }
+
+  Queries draw(const Batch& batch, std::size_t part) const {
     Random random(options_.seed, first_step + step_ * 4096 + part);
     Queries queries;
     for (auto* query : {&queries.rainy, &queries.clean, &queries.back, &queries.rain})
-      *query = draw_queries(objective.back().shape(), random);
+      *query = draw_queries(batch.rainy.shape(), random);
+    return queries;
+  }
+
+  // A step of one batch. On a CUDA device it asks nothing of the CPU.
+  void compute(const Batch& batch, const Queries& queries) {
+    noted_.clear();
+    const Batch here = on_device(batch);
+    const Queries at = on_device(queries);
+    Tape<float> tape;  // one forward pass serves both steps
+    const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean);
+    discriminator_adam_.update_parameters(discriminator_gradients(objective.back(), here.clean, 1));
+    generator_adam_.update_parameters(generator_gradients(tape, objective, at, 1));
+    update_averages();
+  }
+
+  // A step of several.
+  void compute(const std::vector<Batch>& batches) {
+    noted_.clear();
+    const double share = 1.0 / static_cast<double>(batches.size());
+    Gradients<float> of_discriminator, of_generators;
+    for (const Batch& batch : batches) {
+      const Batch here = on_device(batch);
+      const Tensor<float> back = [&] {
+        const NoGrad no_grad;
+        return networks_.clean(here.rainy);
+      }();
+      of_discriminator.add(discriminator_gradients(back, here.clean, share));
+    }
+    discriminator_adam_.update_parameters(of_discriminator);
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      const Batch here = on_device(batches[i]);
+      Tape<float> tape;
+      const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean);
+      of_generators.add(generator_gradients(tape, objective, on_device(draw(here, i)), share));
+    }
+    generator_adam_.update_parameters(of_generators);
+    update_averages();
+  }
+
+  // The same as compute(), to the bit. The first step of a kind is computed as it comes: it finds whatever is
+  // wrong, and loads the kernels, which cannot be done while recording.
+  void replay(const Batch& batch, const Queries& queries) {
+    if (!recording_ || !(recording_->batch.rainy.shape() == batch.rainy.shape()) ||
+        recording_->precision != precision()) {
+      recording_.reset();
+      const auto place = [&](const auto& x) { return x.to(device()).clone(); };
+      recording_ =
+          Recording{{place(batch.rainy), place(batch.clean)},
+                    {place(queries.rainy), place(queries.clean), place(queries.back), place(queries.rain)},
+                    precision(),
+                    {}};
+      return compute(recording_->batch, recording_->queries);
+    }
+    recording_->batch.rainy.assign(batch.rainy);
+    recording_->batch.clean.assign(batch.clean);
+    for (auto query : {&Queries::rainy, &Queries::clean, &Queries::back, &Queries::rain})
+      (recording_->queries.*query).assign(queries.*query);
+    if (!recording_->graph) {
+      cuda::pool(device().index).trim();  // what the first step took: the graph takes its own
+      recording_->graph =
+          cuda::record(device().index, [&] { compute(recording_->batch, recording_->queries); });
+    }
+    recording_->graph.replay();
+  }
+
+  Queries on_device(const Queries& q) const {
+    return {q.rainy.to(device()), q.clean.to(device()), q.back.to(device()), q.rain.to(device())};
+  }
+  Batch on_device(const Batch& batch) const { return {batch.rainy.to(device()), batch.clean.to(device())}; }
+
+  Gradients<float> discriminator_gradients(const Tensor<float>& back, const Tensor<float>& clean,
+                                           double share) {
+    set_trainable(networks_.discriminator, true);
+    Tape<float> tape;
+    const Tensor<float> loss = discriminator_loss(networks_.discriminator, back, clean);
+    note("discriminator", loss, share);
+    return tape.backward(scale(loss, share));
+  }
+
+  Gradients<float> generator_gradients(Tape<float>& tape, const Objective<float>& objective,
+                                       const Queries& queries, double share) {
+    set_trainable(networks_.discriminator, false);  // it judges, and does not learn here
     const GeneratorLosses<float> found = objective.generator_losses(queries);
-    note(losses, "adversarial", found.adversarial, share);
-    note(losses, "location_rainy", found.location_rainy, share);
-    note(losses, "location_clean", found.location_clean, share);
-    note(losses, "layer", found.layer, share);
-    note(losses, "consistency", found.consistency, share);
-    note(losses, "sparsity", found.sparsity, share);
-    note(losses, "total", found.total, share);
+    note("adversarial", found.adversarial, share);
+    note("location_rainy", found.location_rainy, share);
+    note("location_clean", found.location_clean, share);
+    note("layer", found.layer, share);
+    note("consistency", found.consistency, share);
+    note("sparsity", found.sparsity, share);
+    note("total", found.total, share);
     return tape.backward(scale(found.total, share));
   }
 
-  void note(Losses& losses, const std::string& name, const Tensor<float>& loss, double share) const {
+  // ---- Losses. Each has a place in losses_, which is read once, when the step is done.
+
+  void prepare_losses(std::size_t parts) {
+    constexpr Index names = 8;
+    const Shape shape{static_cast<Index>(parts) * names};
+    if (losses_ && losses_.shape() == shape) return;
+    recording_.reset();  // it writes to the old ones
+    losses_ = Tensor<float>::zeros(shape, device());
+  }
+
+  void note(const std::string& name, const Tensor<float>& loss, double share) {
     if (!loss) return;
-    const double value = static_cast<double>(loss.item());
+    const std::size_t place = noted_.size();
+    noted_.push_back({name, share});
+    if constexpr (has_cuda)
+      if (device().is_cuda())
+        return cuda::copy(losses_.mutable_data() + place, device(), loss.data(), device(), sizeof(float));
+    losses_.mutable_data()[place] = loss.item();
+    require_finite(name, static_cast<double>(loss.item()));
+  }
+
+  void require_finite(const std::string& name, double value) const {
     require<Error>(std::isfinite(value), "train: the loss '", name, "' is ", value, " at step ", step_);
-    for (auto& [known, sum] : losses)
-      if (known == name) {
-        sum += share * value;
-        return;
-      }
-    losses.emplace_back(name, share * value);
   }
 
   static void copy_weights(Generator<float>& from, Generator<float>& to) { load_state(to, state_of(from)); }
 
-  // a = k a + (1 - k) w
+  void update_averages() {
+    if (!average_) return;
+    update_average(networks_.clean, average_->first);
+    update_average(networks_.rain, average_->second);
+  }
+
   void update_average(Generator<float>& from, Generator<float>& to) {
     std::vector<Tensor<float>> weights;
     for_each_parameter(from,
                        [&](const std::string&, const Tensor<float>& value) { weights.push_back(value); });
     std::size_t next = 0;
-    const float keep = static_cast<float>(options_.average);
+    const MovingAverage<float> average{{}, static_cast<float>(options_.average)};
     for_each_parameter(to, [&](const std::string&, Tensor<float>& value) {
-      const float* const w = weights[next++].data();
-      if (!value.requires_grad()) return;  // the mark of a skip, which is no number to average
-      float* const a = value.mutable_data();
-      for (Index i = 0; i < value.size(); ++i) a[i] = keep * a[i] + (1 - keep) * w[i];
+      const Tensor<float>& weight = weights[next++];
+      if (value.requires_grad())
+        update(value, weight, average);  // the mark of a skip is no number to average
     });
   }
 
@@ -196,6 +312,14 @@ class Trainer {
   Adam<float> generator_adam_, discriminator_adam_;
   std::optional<std::pair<Generator<float>, Generator<float>>> average_;
   std::uint64_t step_ = 0;
+
+  struct Noted {
+    std::string name;
+    double share;
+  };
+  std::vector<Noted> noted_;  // of the step; a recorded one notes what it noted when it was recorded
+  Tensor<float> losses_;      // their values
+  std::optional<Recording> recording_;
 };
 
 }  // namespace nlcl
