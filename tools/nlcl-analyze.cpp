@@ -443,6 +443,7 @@ std::string plot_text(const std::vector<Result>& results, const std::string& tit
     return PlottedInterval{e.value, e.interval()[0], e.interval()[1]};
   };
   std::vector<PlotRow> rows;
+  rows.reserve(results.size());
   for (const Result& r : results)
     rows.push_back({r.name, plotted(r.dimensions[0].back), plotted(r.dimensions[0].rain)});
   return interval_plot(title, "Levina and Bickel's estimate, 95 % intervals", rows);
@@ -490,6 +491,7 @@ int analyze(Options& o, const CLI::App& app) {
   Layers layers(o, device);
   std::vector<Condition> conditions = conditions_of(o, layers);
   std::vector<Points> points;
+  points.reserve(conditions.size());
   for (const Condition& condition : conditions) points.push_back(condition.points);
   Features features(o, points);
   const std::vector<Job> jobs = jobs_of(o, layers);
@@ -517,6 +519,7 @@ int analyze(Options& o, const CLI::App& app) {
   if (!layers.failures().empty()) code = tools::some_failed;
 
   std::vector<Result> results;
+  results.reserve(conditions.size());
   for (const Condition& condition : conditions) results.push_back(result_of(condition, o));
   print(results);
   if (!o.json.empty()) write_file_atomically(o.json, bytes_of(json_text(conditions, results, o)));

@@ -193,7 +193,7 @@ TEST_CASE("patch dimension: the same for the same seed, on any number of threads
   const auto measure = [&](std::uint64_t seed, int count) {
     const WithThreads with(count);
     PatchDimension layer({.groups = 6, .points = 40, .variance = 0.9, .seed = seed}, 2);
-    for (const std::uint64_t image : {1, 2}) layer.add(noise(image));
+    for (const std::uint64_t image : {1u, 2u}) layer.add(noise(image));
     std::vector<double> values =
         dimension_of(layer.groups(), &PatchGroup::levina_bickel, 20, seed).replicates;
     for (const PatchGroup& group : layer.groups()) values.push_back(group.two_nn);
@@ -274,7 +274,7 @@ TEST_CASE("compactness: of two folders", "[analysis]") {
   const TemporaryFolder folder;
   for (const char* kind : {"rainy", "clean"}) {
     std::filesystem::create_directory(folder / kind);
-    for (const std::uint64_t seed : {1, 2})
+    for (const std::uint64_t seed : {1u, 2u})
       write_image(folder / kind / text(seed, ".png"), random_image(72, 80, 3, seed));
   }
   const ImageFolder rainy(folder / "rainy"), clean(folder / "clean");

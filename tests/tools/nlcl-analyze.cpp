@@ -41,7 +41,7 @@ struct Scene {
 class Laboratory : public Workplace {
  public:
   Laboratory() {
-    for (const std::uint64_t seed : {1, 2, 3}) {
+    for (const std::uint64_t seed : {1u, 2u, 3u}) {
       const Scene scene(seed);
       write(text("back/", seed, ".png"), scene.back);
       write(text("rain/", seed, ".png"), scene.rain);

@@ -338,7 +338,7 @@ TEST_CASE("nlcl-eval: the sheet", "[tools]") {
 
 TEST_CASE("nlcl-eval: NIQE", "[tools]") {
   const Court court;
-  for (const std::uint64_t seed : {1, 2, 3}) {
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
     // Noise with edges in it: no photograph, but it has all features.
     Image image = random_image(100, 200, 3, seed);
     for (std::size_t i = 0; i < image.pixels.size(); ++i)

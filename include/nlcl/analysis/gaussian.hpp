@@ -19,8 +19,9 @@ inline std::vector<double> gaussian_window(Index taps, double deviation) {
   require<ShapeError>(taps >= 1 && taps % 2 == 1 && deviation > 0, "gaussian: ", taps, " taps of deviation ",
                       deviation, ", expected an odd number and a positive deviation");
   std::vector<double> window(static_cast<std::size_t>(taps));
+  const Index middle = taps / 2;
   for (Index k = 0; k < taps; ++k) {
-    const double distance = static_cast<double>(k - taps / 2) / deviation;
+    const double distance = static_cast<double>(k - middle) / deviation;
     window[static_cast<std::size_t>(k)] = std::exp(-distance * distance / 2);
   }
   const double sum = std::accumulate(window.begin(), window.end(), 0.0);

@@ -235,6 +235,7 @@ inline Estimate dimension_of(const std::vector<PatchGroup>& groups, double Patch
     all += {group.*inverse, 1};
   }
   std::vector<Sum> images;
+  images.reserve(by_image.size());
   for (const auto& [image, sum] : by_image) images.push_back(sum);
 
   Estimate estimate{all.count / all.inverse, {}};
