@@ -24,12 +24,14 @@ inline constexpr int rate_chains = 8;  // in flight in a warp: none waits for th
 // One instruction of each kind, and what it counts for a thread: a multiply-add is two.
 struct MultiplyAdd {
   static constexpr double operations = 2;
-  float sum = 0;
+  float sum;
+  __device__ __forceinline__ explicit MultiplyAdd(float start) : sum(start) {}
   __device__ __forceinline__ void operator()(std::uint32_t seed) { sum = sum * 0.5f + __uint_as_float(seed); }
 };
 struct Tf32Product {
   static constexpr double operations = 2.0 * 16 * 8 * 8 / warp_size;
-  float sum[4] = {};
+  float sum[4];
+  __device__ __forceinline__ explicit Tf32Product(float start) : sum{start, start, start, start} {}
   __device__ __forceinline__ void operator()(std::uint32_t seed) {
     const std::uint32_t a[4] = {seed, seed, seed, seed}, b[2] = {seed, seed};
     mma_tf32_16x8x8(sum, a, b);
@@ -37,7 +39,8 @@ struct Tf32Product {
 };
 struct Bf16Product {
   static constexpr double operations = 2.0 * 16 * 8 * 16 / warp_size;
-  float sum[4] = {};
+  float sum[4];
+  __device__ __forceinline__ explicit Bf16Product(float start) : sum{start, start, start, start} {}
   __device__ __forceinline__ void operator()(std::uint32_t seed) {
     const std::uint32_t a[4] = {seed, seed, seed, seed}, b[2] = {seed, seed};
     mma_bf16_16x8x16(sum, a, b);
@@ -50,10 +53,13 @@ __device__ __forceinline__ float total(const Product& chain) {
   return chain.sum[0] + chain.sum[1] + chain.sum[2] + chain.sum[3];
 }
 
-// The sum is used, if only in a case that never comes, so that the compiler computes it.
+// Chains begin with numbers of their own, so that they are not one, and their sum is used, if only in a case that
+// never comes.
 template <class Instruction>
 __global__ void rate_kernel(int rounds, std::uint32_t seed, float* sink) {
-  Instruction chain[rate_chains];
+  static_assert(rate_chains == 8);
+  Instruction chain[rate_chains]{Instruction(0), Instruction(1), Instruction(2), Instruction(3),
+                                 Instruction(4), Instruction(5), Instruction(6), Instruction(7)};
   for (int round = 0; round < rounds; ++round) {
     NLCL_UNROLL
     for (int i = 0; i < rate_chains; ++i) chain[i](seed);
