@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "nlcl/io/module_state.hpp"
 #include "nlcl/nn/conv_layer.hpp"
+#include "support/cuda.hpp"
 #include "support/tensors.hpp"
 
 using namespace nlcl;
@@ -71,4 +73,30 @@ TEST_CASE("a frozen module gets no gradients, but passes them on", "[nn]") {
 
   set_trainable(net, true);
   CHECK(same_bits(gradients().of(net.first.weight), trainable.of(net.first.weight)));
+}
+
+TEST_CASE("a module moves to a device and back, and its file is the same everywhere", "[nn]") {
+  if (!cuda_is_there()) return;
+  Random random(1);
+  ConvLayer<float> layer(3, 4, 3, {}, random);
+  layer.bias.set_requires_grad(false);
+  const StateFile here = state_of(layer);
+  const void* const before = layer.weight.identity();
+  to(layer, Device::cpu());
+  CHECK(layer.weight.identity() == before);  // nothing to do
+  to(layer, cuda_device);
+  CHECK(layer.weight.device() == cuda_device);
+  CHECK(layer.weight.identity() != before);
+  CHECK(layer.weight.requires_grad());
+  CHECK_FALSE(layer.bias.requires_grad());
+  const StateFile there = state_of(layer);
+  for (std::size_t i = 0; i < here.tensors.size(); ++i)
+    CHECK(there.tensors[i].bytes == here.tensors[i].bytes);
+
+  ConvLayer<float> other(3, 4, 3, {}, random);
+  to(other, cuda_device);
+  const void* const place = other.weight.identity();
+  load_state(other, here);
+  CHECK(other.weight.identity() == place);  // the values change, the tensor does not
+  CHECK(state_of(other).tensors.front().bytes == here.tensors.front().bytes);
 }
