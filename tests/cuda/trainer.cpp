@@ -14,10 +14,12 @@ using namespace nlcl::test;
 
 namespace {
 
+constexpr Index side = 33;  // the smallest that has room for a query: emulation is slow
+
 Batch batch(std::uint64_t seed) {
   Random random(seed);
-  const Tensor<float> rainy = random_tensor<float>({1, 40, 40, 3}, random);
-  return {rainy, random_tensor<float>({1, 40, 40, 3}, random)};
+  const Tensor<float> rainy = random_tensor<float>({1, side, side, 3}, random);
+  return {rainy, random_tensor<float>({1, side, side, 3}, random)};
 }
 
 TrainerOptions options_on(Device device, bool graph) {
@@ -88,9 +90,11 @@ TEST_CASE("a step on a device is that of the CPU, and its recording repeats it t
     const StateFile found = there.state(), expected = here.state();
     for (const RawTensor& tensor : expected.tensors) {
       INFO(tensor.name);
-      // The first mean of a gradient is half of it. Biases before a norm have none but rounding errors.
+      // The first mean of a gradient is half of it. Biases before a norm have none but rounding errors. A ReLU
+      // whose input is within rounding of 0 can fall to the other side, which moves single gradients by a few
+      // percent, as in the test of the generator.
       if (tensor.name.ends_with("weight.mean"))
-        CHECK(relative_difference(found, expected, tensor.name) <= 1e-2);
+        CHECK(relative_difference(found, expected, tensor.name) <= 0.05);
       // Where a gradient is next to nothing, Adam's step may have either sign.
       if (tensor.name.ends_with("weight")) CHECK(largest_difference(found, expected, tensor.name) <= 4.02e-4);
     }
