@@ -106,15 +106,15 @@ class Trainer {
     const Tensor<float> values = losses_.to(Device::cpu());  // waits for the device
     Losses losses;
     for (std::size_t i = 0; i < noted_.size(); ++i) {
-      const auto& [name, share] = noted_[i];
+      const Noted& noted = noted_[i];
       const double value = static_cast<double>(values.data()[i]);
-      require_finite(name, value);
+      require_finite(noted.name, value);
       const auto known =
-          std::find_if(losses.begin(), losses.end(), [&](const auto& l) { return l.first == name; });
+          std::find_if(losses.begin(), losses.end(), [&](const auto& l) { return l.first == noted.name; });
       if (known == losses.end())
-        losses.emplace_back(name, share * value);
+        losses.emplace_back(noted.name, noted.share * value);
       else
-        known->second += share * value;
+        known->second += noted.share * value;
     }
     ++step_;
     return losses;
