@@ -64,7 +64,7 @@ void check_same(const StateFile& found, const StateFile& expected) {
 
 }  // namespace
 
-TEST_CASE("a step on a device is that of the CPU, and its recording repeats it to the bit", "[cuda]") {
+TEST_CASE("a step on a device is that of the CPU, and its recording repeats it to the bit", "[cuda][.long]") {
   if (!cuda_is_there()) return;
   Trainer here(options_on(Device::cpu(), false)), there(options_on(cuda_device, true));
   check_same(there.state(), here.state());
