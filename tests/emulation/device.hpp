@@ -1,4 +1,4 @@
-// An emulated device: a stretch of addresses that only opens while the device works.
+// An emulated device: a stretch of addresses that only opens while the device works, as long as it is small.
 #pragma once
 
 #include <sys/mman.h>
@@ -99,7 +99,9 @@ class Device {
 
  private:
   static constexpr std::size_t reserved = std::size_t{1} << 35;  // addresses, not memory
-  static constexpr std::size_t alignment = 256, gap = 256;       // between blocks, so that ends are noticed
+  static constexpr std::size_t most_closed = std::size_t{1}
+                                             << 26;         // closing more takes longer than most kernels
+  static constexpr std::size_t alignment = 256, gap = 256;  // between blocks, so that ends are noticed
 
   Device() {
     void* const memory =
@@ -114,6 +116,7 @@ class Device {
 
   void protect(int access) {
     if (end_ == 0 || access == access_) return;
+    if (access == PROT_NONE && end_ > most_closed) return;
     mprotect(base_, end_, access);
     access_ = access;
   }
