@@ -50,7 +50,10 @@ class Device {
     if (offset + size > reserved) return nullptr;
     blocks_.emplace(offset, bytes);
     in_use_ += size;
-    end_ = std::max(end_, offset + size);
+    if (offset + size > end_) {
+      end_ = offset + size;
+      access_ = PROT_NONE;  // of the new end
+    }
     std::byte* const block = base_ + offset;
     const Open open(*this);
     unpoison(block, bytes);
