@@ -80,7 +80,8 @@ class Staging {
   cuda::PinnedMemory pinned_;
   std::array<std::vector<Batch>, 2> places_;
   std::size_t next_ = 0;
-  std::optional<cuda::CopyStream> copies_;  // absent on the CPU; the first to go, for it waits for its last copy
+  std::optional<cuda::CopyStream>
+      copies_;  // absent on the CPU; the first to go, for it waits for its last copy
 };
 
 }  // namespace nlcl
