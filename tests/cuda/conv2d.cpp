@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "support/cuda.hpp"
+#include "support/precision.hpp"
 #include "support/tensors.hpp"
 
 #if __has_include("execution.hpp")  // the emulated device, which can pretend to be an older one
@@ -19,17 +20,6 @@ using namespace nlcl;
 using namespace nlcl::test;
 
 namespace {
-
-class WithPrecision {
- public:
-  explicit WithPrecision(Precision wanted) : before_(precision()) { set_precision(wanted); }
-  ~WithPrecision() { set_precision(before_); }
-  WithPrecision(const WithPrecision&) = delete;
-  WithPrecision& operator=(const WithPrecision&) = delete;
-
- private:
-  Precision before_;
-};
 
 struct Case {
   Shape x, weight;
