@@ -16,6 +16,7 @@ if [ -e "$demo/run" ]; then
 fi
 
 . "$root/tools/packages.sh"
+. "$root/tools/demo-data.sh"
 need_packages "${build_packages[@]}"
 {
   cmake -S "$root" --preset release -DNLCL_TESTS=OFF -DNLCL_EXAMPLES=OFF
@@ -23,21 +24,8 @@ need_packages "${build_packages[@]}"
 } >&2
 PATH=$root/build/bin:$PATH
 
-# Of every four photographs one is held out, two get rain, and one stays dry: no photograph is in both folders.
-mkdir -p "$demo"
+demo_data "$demo"
 cd "$demo"
-rm -rf photographs dry rainy held-out
-"$root/tools/photographs.sh" photographs >/dev/null
-mkdir -p photographs/{held-out,rainy,dry}
-kinds=(held-out rainy dry rainy)
-number=0
-for photograph in photographs/*.png; do
-  mv "$photograph" "photographs/${kinds[number++ % 4]}"
-done
-rain=(--preset heavy --veil 0 --brightness 0.45 --shrink 512 --quiet)
-nlcl-synth -i photographs/rainy -o rainy "${rain[@]}"
-nlcl-synth -i photographs/dry --clean dry --shrink 512 --quiet
-nlcl-synth -i photographs/held-out -o held-out/rainy --clean held-out/truth "${rain[@]}"
 
 # A short run: small crops, a discriminator that begins awake, and less pull towards the input.
 nlcl-train --rainy rainy --clean dry -o run --steps 180 --decay 45 --crop 48 --batch 4 --lr 1e-3 --discriminator-rate 0.2 \

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common.hpp"
+#include "nlcl/io/image.hpp"
 
 namespace tools {
 
@@ -70,7 +71,7 @@ void check_collisions(const std::vector<Job>& jobs) {
       nlcl::require<UsageError>(!inputs.contains(place), output.string(), " would overwrite an input");
       const auto [other, is_new] = outputs.emplace(place, job.input);
       nlcl::require<UsageError>(
-          is_new, job.input == other->second ? "both layers of " : other->second.string() + " and ",
+          is_new, job.input == other->second ? "several results of " : other->second.string() + " and ",
           job.input.string(), " would be written to ", output.string());
     }
 }
@@ -115,6 +116,41 @@ int for_each_image(const std::string& program, const std::vector<Job>& jobs, con
   }
   progress.show(done, computed);
   return code;
+}
+
+// Three channels: what the model and its user see of an image.
+inline nlcl::Image colours_of(const nlcl::Image& image) {
+  nlcl::Image colours = without_alpha(image);
+  if (colours.channels == 3) return colours;
+  nlcl::Image result{colours.height, colours.width, 3, {}};
+  result.pixels.reserve(3 * colours.pixels.size());
+  for (const std::uint8_t level : colours.pixels) result.pixels.insert(result.pixels.end(), 3, level);
+  return result;
+}
+
+// The pictures in a grid, on white.
+inline nlcl::Image sheet_of(const std::vector<std::vector<nlcl::Image>>& rows) {
+  constexpr nlcl::Index gap = 4;
+  nlcl::Index width = 0, height = gap;
+  for (const std::vector<nlcl::Image>& row : rows) {
+    for (const nlcl::Image& picture : row) width = std::max(width, picture.width);
+    height += row.front().height + gap;
+  }
+  const nlcl::Index whole = gap + static_cast<nlcl::Index>(rows.front().size()) * (width + gap);
+  nlcl::Image sheet{height, whole, 3,
+                    std::vector<std::uint8_t>(static_cast<std::size_t>(height * whole * 3), 255)};
+  nlcl::Index top = gap;
+  for (const std::vector<nlcl::Image>& row : rows) {
+    nlcl::Index left = gap;
+    for (const nlcl::Image& picture : row) {
+      for (nlcl::Index y = 0; y < picture.height; ++y)
+        std::copy_n(picture.pixels.begin() + y * picture.width * 3, picture.width * 3,
+                    sheet.pixels.begin() + ((top + y) * whole + left) * 3);
+      left += width + gap;
+    }
+    top += row.front().height + gap;
+  }
+  return sheet;
 }
 
 }  // namespace tools

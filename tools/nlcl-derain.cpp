@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "common.hpp"
@@ -31,7 +32,7 @@ constexpr const char* purpose =
 constexpr const char* notes =
     "The rain layer is drawn four times as bright as it is: black where nothing was added to the image, "
     "white where\n"
-    "64 of 255 levels or more were.\n\n"
+    "64 of 255 levels or more were. --compare puts the image and the result next to each other.\n\n"
     "Ctrl-C stops after the current image, a second one at once. A result is complete or not there.\n\n"
     "Exit codes: 0 all done; 1 some images failed; 2 wrong usage, or input or weights that are missing or "
     "not valid;\n"
@@ -41,7 +42,7 @@ constexpr const char* notes =
     "  nlcl-derain -i photos -o clean -w back.safetensors --rain rain --rain-weights rain.safetensors";
 
 struct Options {
-  fs::path input, output, rain;  // rain is empty when it is not wanted
+  fs::path input, output, rain, comparison;  // the last two are empty when they are not wanted
   fs::path weights, rain_weights;
   std::string format;  // png or jpg; empty: by the name of the output
   int quality = 95;
@@ -51,10 +52,13 @@ struct Options {
 
 // One image: where it is read, and where its layers are written. A whole folder looks the same.
 struct Job {
-  fs::path input, output, rain;
+  fs::path input, output, rain, comparison;
 
   std::vector<fs::path> outputs() const {
-    return rain.empty() ? std::vector{output} : std::vector{output, rain};
+    std::vector<fs::path> wanted{output};
+    for (const fs::path& other : {rain, comparison})
+      if (!other.empty()) wanted.push_back(other);
+    return wanted;
   }
 };
 
@@ -70,7 +74,7 @@ bool is_jpeg(const fs::path& output, const std::string& format) {
 }
 
 std::vector<Job> jobs_of(const Options& options) {
-  const Job whole{options.input, options.output, options.rain};
+  const Job whole{options.input, options.output, options.rain, options.comparison};
   tools::check_kinds(whole.input, whole.outputs());
   std::vector<Job> jobs;
   if (!fs::is_directory(whole.input)) {
@@ -80,7 +84,8 @@ std::vector<Job> jobs_of(const Options& options) {
   } else {
     for (const fs::path& image : tools::images_in(whole.input)) {
       const fs::path name = image.stem() += options.format == "jpg" ? ".jpg" : ".png";
-      jobs.push_back({image, whole.output / name, whole.rain.empty() ? fs::path() : whole.rain / name});
+      const auto in = [&](const fs::path& folder) { return folder.empty() ? folder : folder / name; };
+      jobs.push_back({image, in(whole.output), in(whole.rain), in(whole.comparison)});
     }
   }
   tools::check_collisions(jobs);
@@ -120,7 +125,7 @@ class Derainer {
     if (!options.rain.empty()) rain_ = tools::read_plan(options.rain_weights, device);
   }
 
-  // Returns what it took, in words. Nothing is written before both layers are there.
+  // Returns what it took, in words. Nothing is written before everything is there.
   std::string operator()(const Job& job) {
     const auto start = std::chrono::steady_clock::now();
     const Image image = decode_image(read_bytes(job.input));
@@ -128,10 +133,15 @@ class Derainer {
 
     const Tensor<float> x = to_tensor(image).to(device_);
     const auto layer = [&](const GeneratorPlan& plan) { return plan(x).to(Device::cpu()); };
-    std::vector<std::byte> clean = encode(job.output, to_image(layer(clean_)), image), rain;
-    if (rain_) rain = encode(job.rain, rain_picture(layer(*rain_)), image);
-    write_bytes(job.output, clean);
-    if (rain_) write_bytes(job.rain, rain);
+    const Image clean = to_image(layer(clean_));
+    std::vector<std::pair<fs::path, std::vector<std::byte>>> files;
+    files.emplace_back(job.output, encode(job.output, clean, image));
+    if (rain_) files.emplace_back(job.rain, encode(job.rain, rain_picture(layer(*rain_)), image));
+    if (!job.comparison.empty()) {
+      const Image sheet = tools::sheet_of({{tools::colours_of(image), clean}});
+      files.emplace_back(job.comparison, encode(job.comparison, sheet));
+    }
+    for (const auto& [path, bytes] : files) write_bytes(path, bytes);
 
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     return text(image.height, " x ", image.width, " pixels, ", std::fixed, std::setprecision(2),
@@ -142,8 +152,10 @@ class Derainer {
   // The layer as a picture of the same kind as its source: grey or colour, with or without alpha.
   std::vector<std::byte> encode(const fs::path& output, const Image& colour, const Image& source) const {
     const Image opaque = source.channels < 3 ? to_grey(colour) : colour;
-    if (is_jpeg(output, options_.format)) return encode_jpeg(opaque, options_.quality);
-    return encode_png(with_alpha_of(opaque, source));
+    return encode(output, is_jpeg(output, options_.format) ? opaque : with_alpha_of(opaque, source));
+  }
+  std::vector<std::byte> encode(const fs::path& output, const Image& image) const {
+    return is_jpeg(output, options_.format) ? encode_jpeg(image, options_.quality) : encode_png(image);
   }
 
   const Options& options_;
@@ -160,7 +172,8 @@ int derain(const Options& options, const CLI::App& app) {
   const std::vector<Job> jobs = jobs_of(options);
   Derainer derain(options, device);
   const bool is_folder = fs::is_directory(options.input);
-  for (const fs::path& output : Job{options.input, options.output, options.rain}.outputs())
+  for (const fs::path& output :
+       Job{options.input, options.output, options.rain, options.comparison}.outputs())
     tools::prepare_place(output, is_folder);
 
   const tools::Progress progress("images", jobs.size(), is_folder && !options.quiet);
@@ -201,6 +214,9 @@ int main(int argc, char** argv) {
   auto* rain_weights = app.add_option("--rain-weights", options.rain_weights, "generator of the rain layer");
   rain->needs(rain_weights)->option_text("OUT");
   rain_weights->needs(rain)->option_text("FILE");
+  app.add_option("--compare", options.comparison,
+                 "write before and after next to each other too, to a file or folder as OUT")
+      ->option_text("OUT");
   app.add_option("-f,--format", options.format, "png or jpg (default: by the name of OUT, for a folder png)")
       ->check(CLI::IsMember({"png", "jpg"}))
       ->option_text("NAME");

@@ -186,41 +186,7 @@ Image error_map(const Image& image, const Image& truth) {
   return map;
 }
 
-// The pictures in a grid, on white.
-Image sheet_of(const std::vector<std::vector<Image>>& rows) {
-  constexpr Index gap = 4;
-  Index width = 0, height = gap;
-  for (const std::vector<Image>& row : rows) {
-    for (const Image& picture : row) width = std::max(width, picture.width);
-    height += row.front().height + gap;
-  }
-  const Index whole = gap + static_cast<Index>(rows.front().size()) * (width + gap);
-  Image sheet{height, whole, 3, std::vector<std::uint8_t>(static_cast<std::size_t>(height * whole * 3), 255)};
-  Index top = gap;
-  for (const std::vector<Image>& row : rows) {
-    Index left = gap;
-    for (const Image& picture : row) {
-      for (Index y = 0; y < picture.height; ++y)
-        std::copy_n(picture.pixels.begin() + y * picture.width * 3, picture.width * 3,
-                    sheet.pixels.begin() + ((top + y) * whole + left) * 3);
-      left += width + gap;
-    }
-    top += row.front().height + gap;
-  }
-  return sheet;
-}
-
 // ------------------------------------------------------------------------------------------------ one image
-
-// Three channels: what the model and its user see of an image.
-Image colours_of(const Image& image) {
-  Image colours = without_alpha(image);
-  if (colours.channels == 3) return colours;
-  Image result{colours.height, colours.width, 3, {}};
-  result.pixels.reserve(3 * colours.pixels.size());
-  for (const std::uint8_t level : colours.pixels) result.pixels.insert(result.pixels.end(), 3, level);
-  return result;
-}
 
 class Judge {
  public:
@@ -231,15 +197,15 @@ class Judge {
 
   Verdict operator()(const Job& job) {
     Image truth, input, result;
-    if (!job.truth.empty()) truth = colours_of(read_image(job.truth));
+    if (!job.truth.empty()) truth = tools::colours_of(read_image(job.truth));
     if (!job.input.empty()) {
       const Image source = read_image(job.input);
-      input = colours_of(source);
+      input = tools::colours_of(source);
       check_size(job.input, input, job.truth, truth);
-      if (plan_) result = colours_of(derained(source));
+      if (plan_) result = tools::colours_of(derained(source));
     }
     if (!plan_) {
-      result = colours_of(read_image(job.result));
+      result = tools::colours_of(read_image(job.result));
       check_size(job.result, result, job.truth, truth);
       if (truth.pixels.empty() && !input.pixels.empty()) check_size(job.result, result, job.input, input);
     }
@@ -485,7 +451,7 @@ int evaluate(const Options& options, const CLI::App& app) {
   print(report);
   if (!options.csv.empty()) write_file_atomically(options.csv, bytes_of(csv_text(report)));
   if (!options.json.empty()) write_file_atomically(options.json, bytes_of(json_text(report)));
-  if (!options.sheet.empty()) write_image(options.sheet, sheet_of(judge.rows()));
+  if (!options.sheet.empty()) write_image(options.sheet, tools::sheet_of(judge.rows()));
   return code;
 }
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -111,6 +111,21 @@ void add_options(CLI::App& app, Options& o) {
   weight("layer", objective.layer);
   weight("consistency", objective.consistency);
   weight("sparsity", objective.sparsity);
+  weight("chroma", objective.chroma);
+  weight("identity", objective.identity);
+  weight("recomposition", objective.recomposition);
+  app.add_option("--recomposition-gain", objective.recomposition_gain,
+                 "how much stronger the rain that is found is laid over clean images (ours)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("X");
+  const auto patches = [&](const std::string& search, Index& count) {
+    app.add_option("--" + search + "-patches", count, "nearest patches that the " + search + " search keeps")
+        ->check(CLI::Range(1, 1600))
+        ->option_text("K");
+  };
+  patches("location", objective.location_patches);
+  patches("back", objective.back_patches);
+  patches("rain", objective.rain_patches);
   app.add_option("--temperature-back", objective.layer_contrast.temperature[0], "of background anchors")
       ->check(CLI::PositiveNumber)
       ->option_text("X");
@@ -164,6 +179,8 @@ class Run {
  public:
   Run(const Options& o, const Data& data, const std::string& config)
       : o_(o),
+        data_(data),
+        config_(config),
         directory_(o.run),
         data_hash_(data.hash()),
         trainer_(o.trainer),
@@ -192,6 +209,7 @@ class Run {
     tools::defer_stops();
     const tools::Progress progress("steps", o_.trainer.steps, !o_.quiet);
     const std::uint64_t first = trainer_.step();
+    sample_ = first_image(loader_.batch(0).rainy);  // while the images are there
     if (const std::exception_ptr missing = stage(first)) save_and_rethrow(missing);
     while (trainer_.step() < o_.trainer.steps && !tools::stop_signal) {
       const auto start = std::chrono::steady_clock::now();
@@ -262,26 +280,39 @@ class Run {
   }
 
   void write_generators() {
-    const std::map<std::string, std::string> metadata{{"steps", std::to_string(trainer_.step())},
-                                                      {"objective", o_.objective},
-                                                      {"seed", std::to_string(o_.trainer.seed)},
-                                                      {"nlcl", version}};
+    const std::map<std::string, std::string> metadata{
+        {"data", text(data_.rainy.size(), " rainy and ", data_.clean.size(), " clean images")},
+        {"steps", std::to_string(trainer_.step())},
+        {"objective", o_.objective},
+        {"seed", std::to_string(o_.trainer.seed)},
+        {"options", without_paths(config_)},
+        {"nlcl", version}};
     write_safetensors(directory_.path() / "clean.safetensors", state_of(trainer_.clean(), metadata));
     write_safetensors(directory_.path() / "rain.safetensors", state_of(trainer_.rain(), metadata));
   }
 
+  // The configuration as it may be shown to others: where the images lie is nobody's business.
+  static std::string without_paths(const std::string& config) {
+    std::istringstream lines(config);
+    std::string kept;
+    for (std::string line; std::getline(lines, line);) {
+      const std::string name = line.substr(0, line.find('='));
+      if (name != "rainy" && name != "clean" && name != "data" && name != "output") kept += line + '\n';
+    }
+    return kept;
+  }
+
   // The first crop of the run, seen by the generators of now.
   void draw_samples() {
-    if (!sample_) sample_ = first_image(loader_.batch(0).rainy);
     const NoGrad no_grad;
-    const Tensor<float> x = sample_->to(o_.trainer.device);
+    const Tensor<float> x = sample_.to(o_.trainer.device);
     const Tensor<float> back = trainer_.clean()(x).to(Device::cpu()),
                         rain = trainer_.rain()(x).to(Device::cpu());
     Random random(o_.trainer.seed, 1);
     Queries queries;
     for (auto* query : {&queries.rainy, &queries.clean, &queries.back, &queries.rain})
-      *query = draw_queries(sample_->shape(), random);
-    write_samples(directory_, trainer_.step(), *sample_, back, rain, queries, o_.trainer.objective);
+      *query = draw_queries(sample_.shape(), random);
+    write_samples(directory_, trainer_.step(), sample_, back, rain, queries, o_.trainer.objective);
   }
   static Tensor<float> first_image(const Tensor<float>& batch) {
     const Index side = batch.shape()[1];
@@ -289,12 +320,14 @@ class Run {
   }
 
   const Options& o_;
+  const Data& data_;
+  std::string config_;
   RunDirectory directory_;
   std::string data_hash_;
   Trainer trainer_;
   Staging staging_;
   Loader loader_;
-  std::optional<Tensor<float>> sample_;
+  Tensor<float> sample_;
 };
 
 // What the run's configuration will say: a resumed run then measures nothing again, and may begin in any folder.

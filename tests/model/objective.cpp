@@ -78,6 +78,12 @@ ObjectiveOptions few_patches() {
   return options;
 }
 
+ObjectiveOptions with_own_terms() {
+  ObjectiveOptions options = few_patches();
+  options.chroma = 0.7, options.identity = 0.4, options.recomposition = 1.3, options.recomposition_gain = 1.7;
+  return options;
+}
+
 template <class T>
 GeneratorLosses<T> losses_of(const Networks<T>& networks, const ObjectiveOptions& options,
                              const Step<T>& step) {
@@ -321,13 +327,15 @@ TEST_CASE("the objectives differ in the layer contrast only", "[model]") {
 TEST_CASE("the total is the weighted sum of the terms", "[model]") {
   const auto networks = spread_networks<double>();
   const Step<double> step(1);
-  ObjectiveOptions options = few_patches();
+  ObjectiveOptions options = with_own_terms();
   const auto weighted = [&] {
     const auto l = losses_of(networks, options, step);
     const double location = (l.location_rainy.item() + l.location_clean.item()) / 2;
     const double expected = options.adversarial * l.adversarial.item() + options.location * location +
                             options.layer * l.layer.item() + options.consistency * l.consistency.item() +
-                            options.sparsity * l.sparsity.item();
+                            options.sparsity * l.sparsity.item() + options.chroma * l.chroma.item() +
+                            options.identity * l.identity.item() +
+                            options.recomposition * l.recomposition.item();
     CHECK(l.total.item() == Approx(expected).epsilon(1e-14));
   };
   weighted();
@@ -349,10 +357,13 @@ TEST_CASE("terms of weight 0 are absent", "[model]") {
       {&ObjectiveOptions::location, {&Losses::location_rainy, &Losses::location_clean}},
       {&ObjectiveOptions::layer, {&Losses::layer}},
       {&ObjectiveOptions::consistency, {&Losses::consistency}},
-      {&ObjectiveOptions::sparsity, {&Losses::sparsity}}};
-  const Losses whole = losses_of(networks, few_patches(), step);
+      {&ObjectiveOptions::sparsity, {&Losses::sparsity}},
+      {&ObjectiveOptions::chroma, {&Losses::chroma}},
+      {&ObjectiveOptions::identity, {&Losses::identity}},
+      {&ObjectiveOptions::recomposition, {&Losses::recomposition}}};
+  const Losses whole = losses_of(networks, with_own_terms(), step);
   for (const Term& left_out : terms) {
-    ObjectiveOptions options = few_patches();
+    ObjectiveOptions options = with_own_terms();
     options.*left_out.weight = 0;
     const Losses losses = losses_of(networks, options, step);
     for (const Term& term : terms)
@@ -365,9 +376,70 @@ TEST_CASE("terms of weight 0 are absent", "[model]") {
     CHECK(losses.total);
   }
 
-  ObjectiveOptions none = few_patches();
+  ObjectiveOptions none = with_own_terms();
   for (const Term& term : terms) none.*term.weight = 0;
   CHECK_FALSE(losses_of(networks, none, step).total);
+}
+
+TEST_CASE("the terms of our own are off by default, and are what they are said to be", "[model]") {
+  auto networks = spread_networks<double>();
+  const Step<double> step(2);
+  const auto absent = losses_of(networks, few_patches(), step);
+  CHECK_FALSE((absent.chroma || absent.identity || absent.recomposition));
+
+  const Tensor<double> back = networks.clean(step.rainy), identity = networks.clean(step.clean);
+  const Index height = step.rainy.shape()[1], width = step.rainy.shape()[2];
+  const auto taken = [&](std::size_t k) { return step.rainy.values()[k] - back.values()[k]; };
+  const auto grey = [&](Index n, Index i, Index j) {  // of what was taken; 0 outside
+    if (i < 0 || j < 0 || i >= height || j >= width) return 0.0;
+    const auto k = static_cast<std::size_t>(((n * height + i) * width + j) * 3);
+    return (taken(k) + taken(k + 1) + taken(k + 2)) / 3;
+  };
+  Tensor<double> recomposed(step.clean.shape());
+  double chroma = 0, expected_identity = 0;
+  Index white = 0;
+  const auto count = static_cast<double>(back.size());
+  for (Index n = 0; n < 2; ++n)
+    for (Index i = 0; i < height; ++i)
+      for (Index j = 0; j < width; ++j) {
+        double around = 0;
+        for (Index u = -7; u <= 7; ++u)
+          for (Index v = -7; v <= 7; ++v) around += grey(n, i + u, j + v) / (15 * 15);
+        for (Index c = 0; c < 3; ++c) {
+          const auto k = static_cast<std::size_t>(((n * height + i) * width + j) * 3 + c);
+          chroma += std::abs(taken(k) - grey(n, i, j)) / count;
+          expected_identity += std::abs(identity.values()[k] - step.clean.values()[k]) / count;
+          const double sum = step.clean.values()[k] + 1.7 * std::max(grey(n, i, j) - around, 0.0);
+          recomposed.mutable_data()[k] = std::min(sum, 1.0);
+          white += sum > 1;
+        }
+      }
+  CHECK(white > 0);
+  CHECK(white < back.size());
+  const Tensor<double> found = networks.clean(recomposed);
+  double recomposition = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(found.size()); ++i)
+    recomposition += std::abs(found.values()[i] - step.clean.values()[i]) / count;
+
+  const auto losses = losses_of(networks, with_own_terms(), step);
+  CHECK(losses.chroma.item() == Approx(chroma).epsilon(1e-10));
+  CHECK(losses.identity.item() == Approx(expected_identity).epsilon(1e-10));
+  CHECK(losses.recomposition.item() == Approx(recomposition).epsilon(1e-10));
+
+  // What rain is taken for granted in the recomposition gets no gradient: of the weights by which G_B made it too.
+  ObjectiveOptions only;
+  only.adversarial = only.location = only.layer = only.consistency = only.sparsity = 0;
+  only.recomposition = 1, only.recomposition_gain = 1.7;
+  Tape<double> tape;
+  const auto gradients = tape.backward(losses_of(networks, only, step).total);
+  const auto direct = [&] { return mean_absolute_error(networks.clean(recomposed), step.clean); };
+  check_gradients(networks, {"G_B.gen.0.weight", "G_B.gen.9.model.0.conv.weight", "G_B.gen.18.weight"},
+                  gradients, direct);
+  only.recomposition = 0, only.chroma = only.identity = 1;
+  Tape<double> second;
+  const auto both = second.backward(losses_of(networks, only, step).total);
+  check_gradients(networks, {"G_B.gen.0.weight", "G_B.gen.9.model.0.conv.weight", "G_B.gen.18.bias"}, both,
+                  [&] { return losses_of(networks, only, step).total; });
 }
 
 TEST_CASE("a frozen discriminator passes gradients on and gets none", "[model]") {
@@ -421,7 +493,7 @@ TEST_CASE("the loss of two images is the mean of their losses", "[model]") {
   const Step<double> both(2);
   const auto pass = [&](const Step<double>& step) {
     Tape<double> tape;
-    const auto losses = losses_of(networks, few_patches(), step);
+    const auto losses = losses_of(networks, with_own_terms(), step);
     return std::pair(losses, tape.backward(losses.total));
   };
   const auto [losses, gradients] = pass(both);
@@ -429,7 +501,8 @@ TEST_CASE("the loss of two images is the mean of their losses", "[model]") {
   const auto [second, second_gradients] = pass(both.only(1));
   using Losses = GeneratorLosses<double>;
   for (auto loss : {&Losses::adversarial, &Losses::location_rainy, &Losses::location_clean, &Losses::layer,
-                    &Losses::consistency, &Losses::sparsity, &Losses::total}) {
+                    &Losses::consistency, &Losses::sparsity, &Losses::chroma, &Losses::identity,
+                    &Losses::recomposition, &Losses::total}) {
     CHECK((first.*loss).item() != (second.*loss).item());
     CHECK((losses.*loss).item() == Approx(((first.*loss).item() + (second.*loss).item()) / 2).epsilon(1e-12));
   }

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <chrono>
+#include <ranges>
 #include <thread>
 
 #include "nlcl/io/checkpoint.hpp"
@@ -111,6 +113,24 @@ TEST_CASE("nlcl-derain: one image", "[tools]") {
     check_silent(bench("nlcl-derain -i - -o - -f jpg -w back.pth <a.png >clean"));
     CHECK(is_jpeg_file(bench, "clean"));
   }
+  SECTION("next to what it was") {
+    check_silent(bench("nlcl-derain -i a.png -o clean.png -w back.pth --compare both.png"));
+    CHECK(bench.image("clean.png").pixels == expected);
+    const Image both = bench.image("both.png");  // with white between and around
+    REQUIRE(both.height == 13 + 2 * 4);
+    REQUIRE(both.width == 2 * 18 + 3 * 4);
+    const auto matches = [&](const std::vector<std::uint8_t>& pixels, Index left) {
+      for (Index i = 0; i < 13; ++i)
+        if (!std::equal(pixels.begin() + i * 18 * 3, pixels.begin() + (i + 1) * 18 * 3,
+                        both.pixels.begin() + ((4 + i) * both.width + left) * 3))
+          return false;
+      return true;
+    };
+    CHECK(matches(image.pixels, 4));
+    CHECK(matches(expected, 4 + 18 + 4));
+    CHECK(std::ranges::all_of(both.pixels | std::views::take(4 * both.width * 3),
+                              [](std::uint8_t level) { return level == 255; }));
+  }
   SECTION("to a device") {
     check_silent(bench("nlcl-derain -i a.png -o /dev/null -f png -w back.pth"));
     CHECK(fs::is_character_file("/dev/null"));
@@ -172,12 +192,14 @@ TEST_CASE("nlcl-derain: wrong usage is told before any work", "[tools]") {
           {ok + "-i a.png -o b.png --rain r.png", 2, "--rain requires --rain-weights"},
           {ok + "-i a.png -o b.png --rain-weights rain.safetensors", 2, "--rain-weights requires --rain"},
           {ok + "-i a.png -o b.png --rain ./b.png --rain-weights rain.safetensors", 2,
-           "both layers of a.png would be written to ./b.png"},
-          {ok + "-i a.png -o - --rain - --rain-weights rain.safetensors", 2, "both layers of a.png"},
+           "several results of a.png would be written to ./b.png"},
+          {ok + "-i a.png -o - --rain - --rain-weights rain.safetensors", 2, "several results of a.png"},
           {ok + "-i a.png -o b.png --rain r.gif --rain-weights rain.safetensors", 2,
            "r.gif: the name ends in '.gif'"},
           {ok + "-i a.png -o b.png --rain folder --rain-weights rain.safetensors", 2, "folder is a folder"},
           {ok + "-i folder -o out --rain a.png --rain-weights rain.safetensors", 2, "a.png is not"},
+          {ok + "-i a.png -o b.png --compare b.png", 2, "several results of a.png"},
+          {ok + "-i a.png -o b.png --compare folder", 2, "folder is a folder"},
           {ok + "-i a.png -o b.png --rain r.png --rain-weights none", 2, "cannot read none: No such file"},
           {ok + "-i a.png -o b.png -f gif", 2, "--format: gif not in {png,jpg}"},
           {ok + "-i a.png -o b.jpg -q 0", 2, "--quality: Value 0 not in range 1 to 100"},
@@ -270,6 +292,11 @@ TEST_CASE("nlcl-derain: a folder", "[tools]") {
     check_silent(bench("nlcl-derain -i in/ -o out -w back.pth --rain rain --rain-weights rain.safetensors"));
     CHECK(bench.names("out") == results);
     CHECK(bench.names("rain") == results);
+  }
+  SECTION("next to what they were") {
+    check_silent(bench("nlcl-derain -i in -o out -w back.pth --compare both"));
+    CHECK(bench.names("both") == results);
+    CHECK(bench.image("both/four.v2.png").width == 2 * 8 + 3 * 4);
   }
   SECTION("the broken ones are named, the others done") {
     bench.write("in/apart.png", bench.content("in/one.PNG").substr(0, 99));

@@ -150,7 +150,7 @@ TEST_CASE("nlcl-synth: mistakes", "[tools]") {
           {"nlcl-synth -i empty -o out", 2, "no images (.png, .jpg, .jpeg, .bmp, .tga) in the folder empty"},
           {a + "-o a.png", 2, "a.png would overwrite an input"},
           {folder + "-o out --clean folder", 2, "folder/a.png would overwrite an input"},
-          {a + "-o b.png --clean ./b.png", 2, "both layers of a.png would be written to ./b.png"},
+          {a + "-o b.png --clean ./b.png", 2, "several results of a.png would be written to ./b.png"},
           {a + "-o b.png --preset hail", 2, "--preset: hail not in"},
           {a + "-o b.png --angle 61", 2, "--angle: Value 61 not in range"},
           {a + "-o b.png --veil 1.1", 2, "--veil: Value 1.1 not in range"},

@@ -40,7 +40,9 @@ std::vector<std::byte> result(const Workplace& place, const std::string& run) {
 TEST_CASE("nlcl-train leaves what it says", "[train]") {
   const Workplace place;
   write_pictures(place);
-  const Run run = place(train + "-o run --keep 2 --average 0.9 --accumulate 2");
+  const Run run = place(train +
+                        "-o run --keep 2 --average 0.9 --accumulate 2 --back-patches 6 --chroma-weight 0.5 "
+                        "--identity-weight 0.1 --recomposition-weight 0.5");
   INFO(run.err);
   REQUIRE(run.code == 0);
   CHECK(run.out == "");
@@ -49,7 +51,14 @@ TEST_CASE("nlcl-train leaves what it says", "[train]") {
   CHECK(place.names("run") == Names{"checkpoints", "clean.safetensors", "config.toml", "log.jsonl",
                                     "rain.safetensors", "report.html", "samples"});
   CHECK(place.names("run/checkpoints") == Names{"step-00000004.safetensors", "step-00000005.safetensors"});
-  CHECK(std::ranges::count(place.content("run/log.jsonl"), '\n') == 5);
+  const std::string log = place.content("run/log.jsonl");
+  CHECK(std::ranges::count(log, '\n') == 5);
+  for (const char* term : {"chroma", "identity", "recomposition"}) CHECK_THAT(log, Catch::Contains(term));
+
+  // The weights tell how they were made, and not where.
+  const std::string weights = place.content("run/clean.safetensors");
+  CHECK_THAT(weights, Catch::Contains("3 rainy and 3 clean images") && Catch::Contains("back-patches=6"));
+  CHECK_THAT(weights, !Catch::Contains((place / "rainy").string()) && !Catch::Contains("output="));
   CHECK(place("nlcl-derain -i rainy/0.png -o out.png -w run/clean.safetensors").code == 0);
 }
 

@@ -8,6 +8,13 @@
 //     consistency     mean (B + R - O)^2
 //     sparsity        mean |O - B|
 //
+// Three terms are our own, and of weight 0 unless asked for:
+//
+//     chroma          mean |(O - B) - grey(O - B)|, grey the mean of the channels: rain is white
+//     identity        mean |I - clean|: where it does not rain, nothing is to be done
+//     recomposition   mean |G_B(min(clean + gain S, 1)) - clean|, S the streaks in O - B, a constant: if O = B + R,
+//                     any clean image with any rain on it is a rainy image, and here the truth is known
+//
 // Two objectives share all of this and differ in the layer contrast only. `cvpr2022` is that of Ye et al.
 // 2022: the mean over the pooled anchors, of which 128 are rain and 8 background. `asymmetric` follows the
 // idea of Chang et al. (TPAMI 2024), that the background's patches vary more than the rain's: means of their
@@ -23,10 +30,12 @@
 #include "nlcl/model/discriminator.hpp"
 #include "nlcl/model/generator.hpp"
 #include "nlcl/model/projection.hpp"
+#include "nlcl/ops/conv2d.hpp"
 #include "nlcl/ops/layer_contrast.hpp"
 #include "nlcl/ops/patch_nce.hpp"
 #include "nlcl/ops/patch_search.hpp"
 #include "nlcl/ops/pixel_losses.hpp"
+#include "nlcl/ops/relu.hpp"
 #include "nlcl/ops/scale.hpp"
 #include "nlcl/ops/sum.hpp"
 
@@ -89,7 +98,9 @@ struct Networks {
 
 struct ObjectiveOptions {
   double adversarial = 1, location = 1, layer = 1, consistency = 1,
-         sparsity = 0.1;  // weights of the terms; 0 leaves one out
+         sparsity = 0.1;                               // weights of the terms; 0 leaves one out
+  double chroma = 0, identity = 0, recomposition = 0;  // of ours
+  double recomposition_gain = 1;  // how much stronger the rain that is found is laid over
   Index location_patches = 256, back_patches = 8, rain_patches = 128;  // K of each search
   double location_temperature = 0.07;
   LayerContrastOptions layer_contrast{};  // the asymmetric form; .pooled for cvpr2022
@@ -120,6 +131,7 @@ inline Tensor<PatchCenter> draw_queries(const Shape& x, Random& random) {
 template <class T>
 struct GeneratorLosses {
   Tensor<T> adversarial, location_rainy, location_clean, layer, consistency, sparsity;
+  Tensor<T> chroma, identity, recomposition;
   Tensor<T> total;  // weighted
 };
 
@@ -180,6 +192,13 @@ class Objective {
     }
     if (o.consistency != 0) losses.consistency = mean_squared_error(sum(back_, rain_), rainy_);
     if (o.sparsity != 0) losses.sparsity = mean_absolute_error(rainy_, back_);
+    if (o.chroma != 0) {
+      const Tensor<T> taken = difference(rainy_, back_);
+      losses.chroma = mean_absolute_error(taken, grey(taken));
+    }
+    if (o.identity != 0) losses.identity = mean_absolute_error(identity_, clean_);
+    if (o.recomposition != 0)
+      losses.recomposition = mean_absolute_error(networks_.clean(recomposed()), clean_);
 
     const auto add = [&](const Tensor<T>& term, double weight) {
       if (!term) return;
@@ -192,6 +211,9 @@ class Objective {
     add(losses.layer, o.layer);
     add(losses.consistency, o.consistency);
     add(losses.sparsity, o.sparsity);
+    add(losses.chroma, o.chroma);
+    add(losses.identity, o.identity);
+    add(losses.recomposition, o.recomposition);
     return losses;
   }
 
@@ -230,6 +252,30 @@ class Objective {
     require<ShapeError>(queries.size() == x.shape()[0], "objective: ", queries.size(), " queries for ",
                         x.shape()[0], " images");
     return nearest_patches(x, queries, {.count = count});
+  }
+
+  static Tensor<T> difference(const Tensor<T>& a, const Tensor<T>& b) { return sum(a, scale(b, -1)); }
+
+  // The mean over the channels, in each of them.
+  static Tensor<T> grey(const Tensor<T>& x) { return mean(x, 0); }
+
+  // The mean over the channels and a square of 15 x 15; what is outside is 0.
+  static Tensor<T> local_mean(const Tensor<T>& x) { return mean(x, 7); }
+
+  static Tensor<T> mean(const Tensor<T>& x, Index radius) {
+    const Index channels = x.shape()[3], side = 2 * radius + 1;
+    const T share = static_cast<T>(1.0 / static_cast<double>(channels * side * side));
+    return conv2d(x, Tensor<T>::full({side, side, channels, channels}, share, x.device()), {},
+                  {.padding = radius});
+  }
+
+  // The clean images in the rain that G_B finds in the rainy ones; the sum ends at white, as in a file.
+  Tensor<T> recomposed() const {
+    const NoGrad no_grad;
+    const Tensor<T> taken = grey(difference(rainy_, back_.detached()));
+    const Tensor<T> streaks = relu(difference(taken, local_mean(taken)));
+    const Tensor<T> added = sum(clean_, scale(streaks, options_.recomposition_gain));
+    return difference(added, relu(difference(added, Tensor<T>::full(clean_.shape(), 1, clean_.device()))));
   }
 
   static Tensor<T> mean_over_taps(std::size_t taps, const auto& loss) {

@@ -103,6 +103,9 @@ inline const std::vector<std::pair<std::string, std::string>>& known_losses() {
       {"layer", "patches of B told from patches of R"},
       {"consistency", "(B + R − O)²"},
       {"sparsity", "|O − B|"},
+      {"chroma", "what is not grey in O − B"},
+      {"identity", "|G_B(clean) − clean|"},
+      {"recomposition", "a clean image, put into this rain, found again"},
   };
   return losses;
 }

@@ -257,6 +257,9 @@ class Trainer {
     note("layer", found.layer, share);
     note("consistency", found.consistency, share);
     note("sparsity", found.sparsity, share);
+    note("chroma", found.chroma, share);
+    note("identity", found.identity, share);
+    note("recomposition", found.recomposition, share);
     note("total", found.total, share);
     return tape.backward(scale(found.total, share));
   }
@@ -264,7 +267,7 @@ class Trainer {
   // ---- Losses. Each has a place in losses_, which is read once, when the step is done.
 
   void prepare_losses(std::size_t parts) {
-    constexpr Index names = 8;
+    constexpr Index names = 11;
     const Shape shape{static_cast<Index>(parts) * names};
     if (losses_ && losses_.shape() == shape) return;
     recording_.reset();  // it writes to the old ones
