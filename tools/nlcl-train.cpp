@@ -42,7 +42,7 @@ constexpr const char* notes =
     "  nlcl-train --resume run";
 
 struct Options {
-  std::string rainy, clean, data, run, resume, objective = "asymmetric";
+  std::string rainy, clean, data, run, resume, start, objective = "asymmetric";
   Index crop = 256, batch = 1, accumulate = 1;
   TrainerOptions trainer;
   std::string compactness = "measured";  // or the weights of background and rain
@@ -62,6 +62,7 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--resume", o.resume, "continue the run in this folder, with its configuration")
       ->option_text("RUN")
       ->configurable(false);
+  app.add_option("--start", o.start, "begin with the networks of the run in this folder")->option_text("RUN");
   app.set_config("--config", "", "read options from a TOML file, as a run writes it")->option_text("FILE");
 
   app.add_option("--steps", o.trainer.steps, "steps of the whole run")
@@ -186,14 +187,22 @@ class Run {
         trainer_(o.trainer),
         staging_(o.trainer.device),
         loader_(data.rainy, data.clean, {.crop = o.crop, .batch = o.batch, .seed = o.trainer.seed}) {
+    const auto begin = [&] {
+      directory_.cut_log(0);
+      if (o.start.empty()) return;
+      require<UsageError>(fs::is_directory(fs::path(o.start) / "checkpoints"), "--start ", o.start,
+                          ": expected the folder of a run, with its checkpoints");
+      trainer_.begin_from(RunDirectory(o.start).load_latest());
+      say(o, text("beginning with the networks of ", o.start));
+    };
     if (o.resume.empty()) {
       require<UsageError>(directory_.checkpoints().empty(), o.run,
                           ": has checkpoints of another run; use --resume, or another folder");
+      begin();
       write_file_atomically(directory_.path() / "config.toml", std::as_bytes(std::span(config)));
-      directory_.cut_log(0);
     } else if (directory_.checkpoints().empty()) {  // it was stopped before the first one
-      directory_.cut_log(0);
       say(o, "no checkpoint yet: beginning with the first step");
+      begin();
     } else {
       const StateFile state = directory_.load_latest();
       const auto hash = state.metadata.find("data");
@@ -297,7 +306,8 @@ class Run {
     std::string kept;
     for (std::string line; std::getline(lines, line);) {
       const std::string name = line.substr(0, line.find('='));
-      if (name != "rainy" && name != "clean" && name != "data" && name != "output") kept += line + '\n';
+      if (name != "rainy" && name != "clean" && name != "data" && name != "output" && name != "start")
+        kept += line + '\n';
     }
     return kept;
   }
@@ -351,6 +361,7 @@ int train(Options& o, CLI::App& app) {
     set_option(app, "--rainy", fs::absolute(o.rainy).string());
     set_option(app, "--clean", fs::absolute(o.clean).string());
     set_option(app, "--data", "");
+    if (!o.start.empty()) set_option(app, "--start", fs::absolute(o.start).string());
   }
   o.trainer.objective.layer_contrast.pooled = o.objective == "cvpr2022";
 

@@ -167,6 +167,29 @@ TEST_CASE("nlcl-train says what is wrong", "[train]") {
                  });
 }
 
+TEST_CASE("a run begins with the networks of another, on other data", "[train]") {
+  const Workplace place;
+  write_pictures(place);
+  REQUIRE(place(train + "-o first --quiet").code == 0);
+  const std::string next = "nlcl-train --rainy clean --clean rainy --crop 40 --steps 2 --quiet ";
+  check_silent(place(next + "-o second --start first"));
+  check_silent(place(next + "-o third"));
+  CHECK(place.content("second/clean.safetensors") != place.content("third/clean.safetensors"));
+
+  // After a step of next to nothing the networks are those of the first run.
+  check_silent(place(next + "-o fourth --start first --lr 1e-12 --steps 1"));
+  const auto weights = [&](const std::string& run) {
+    return to_tensor<float>(
+        read_safetensors(place / (run + "/clean.safetensors")).at("gen.9.model.0.conv.weight"));
+  };
+  const Tensor<float> expected = weights("first"), found = weights("fourth");
+  for (std::size_t i = 0; i < static_cast<std::size_t>(expected.size()); ++i)
+    REQUIRE(std::abs(found.values()[i] - expected.values()[i]) < 1e-6f);
+
+  check_error(place(next + "-o fifth --start nowhere"), 2, "--start nowhere: expected the folder of a run");
+  CHECK_FALSE(std::filesystem::exists(place / "nowhere"));
+}
+
 TEST_CASE("a run goes on with its own data only", "[train]") {
   const Workplace place;
   write_pictures(place);

@@ -75,6 +75,27 @@ TEST_CASE("a trainer continues from its state", "[train]") {
   CHECK_THROWS_AS(resumed.load(foreign), FormatError);
 }
 
+TEST_CASE("a trainer begins with the networks of another run", "[train]") {
+  const TrainerOptions options = run_of(4, 2, 0.5);
+  Trainer first(options), second(options);
+  first.run({batch(40, 0)});
+  const StateFile state = first.state();
+  second.begin_from(state);
+  CHECK(second.step() == 0);
+  const StateFile begun = second.state();
+  for (std::size_t i = 0; i < begun.tensors.size(); ++i) {
+    INFO(begun.tensors[i].name);
+    if (begun.tensors[i].name.starts_with("adam."))
+      CHECK(std::ranges::all_of(begun.tensors[i].bytes, [](std::byte b) { return b == std::byte{0}; }));
+    else
+      CHECK(begun.tensors[i].bytes == state.tensors[i].bytes);
+  }
+  // Its first step is that of a trainer which has these weights at its beginning.
+  Trainer third(options);
+  third.load(begun);
+  CHECK(second.run({batch(40, 1)}) == third.run({batch(40, 1)}));
+}
+
 TEST_CASE("after the first step nothing is asked of the system", "[train]") {
   const int before = threads();
   set_threads(1);  // with more, which sizes two threads hold at once is left to chance

@@ -118,6 +118,14 @@ class Adam {
   std::uint64_t steps() const { return steps_; }
   void set_steps(std::uint64_t steps) { steps_ = steps; }
 
+  // As if no step had been taken.
+  void restart() {
+    steps_ = 0;
+    for (Slot& slot : slots_)
+      for (Tensor<T>* mean : {&slot.mean, &slot.square})
+        mean->assign(Tensor<T>::zeros(mean->shape(), mean->device()));
+  }
+
   // Its state is named as parameters are: NAME.mean and NAME.square.
   void parameters(const std::string& prefix, const auto& visit) {
     for (Slot& slot : slots_) {

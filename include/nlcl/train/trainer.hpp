@@ -139,6 +139,14 @@ class Trainer {
     discriminator_adam_.set_steps(step_);
   }
 
+  // A new run that begins with the networks of another. Throws as load() does.
+  void begin_from(const StateFile& file) {
+    load(file);
+    step_ = 0;
+    generator_adam_.restart();
+    discriminator_adam_.restart();
+  }
+
   void parameters(const std::string& prefix, const auto& visit) {
     networks_.parameters(prefix, visit);
     generator_adam_.parameters(join_name(prefix, "adam"), visit);
