@@ -24,7 +24,7 @@ PATH=$root/build/bin:$PATH
 cd "$place"
 
 common=(--rainy rainy --clean dry --steps "$steps" --decay $((steps / 4)) --crop 48 --batch 4 --lr 1e-3 --average 0.95
-  --discriminator-rate 0.2 --discriminator-gain 0.4 --location-weight 0.1 --skip true --compactness 0.76,1.24
+  --discriminator-rate 0.2 --discriminator-gain 0.4 --location-weight 0.1 --skip true
   --sample-every "$steps" --save-every "$steps" --quiet -j 1)
 
 # row NAME SEEDS OPTION...: gain of luminance PSNR, of colour PSNR and of luminance SSIM, the mean over seeds 1 to SEEDS, and

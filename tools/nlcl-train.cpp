@@ -116,7 +116,7 @@ void add_options(CLI::App& app, Options& o) {
   weight("identity", objective.identity);
   weight("recomposition", objective.recomposition);
   app.add_option("--recomposition-gain", objective.recomposition_gain,
-                 "how much stronger the rain that is found is laid over clean images (ours)")
+                 "how much stronger the rain that is found is laid over clean images at most (ours)")
       ->check(CLI::PositiveNumber)
       ->option_text("X");
   const auto patches = [&](const std::string& search, Index& count) {

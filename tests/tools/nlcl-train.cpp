@@ -171,9 +171,9 @@ TEST_CASE("a run begins with the networks of another, on other data", "[train]")
   const Workplace place;
   write_pictures(place);
   REQUIRE(place(train + "-o first --quiet").code == 0);
-  const std::string next = "nlcl-train --rainy clean --clean rainy --crop 40 --steps 2 --quiet ";
-  check_silent(place(next + "-o second --start first"));
-  check_silent(place(next + "-o third"));
+  const std::string next = "nlcl-train --rainy clean --clean rainy --crop 40 --quiet ";
+  check_silent(place(next + "-o second --start first --steps 2"));
+  check_silent(place(next + "-o third --steps 2"));
   CHECK(place.content("second/clean.safetensors") != place.content("third/clean.safetensors"));
 
   // After a step of next to nothing the networks are those of the first run.
@@ -186,7 +186,8 @@ TEST_CASE("a run begins with the networks of another, on other data", "[train]")
   for (std::size_t i = 0; i < static_cast<std::size_t>(expected.size()); ++i)
     REQUIRE(std::abs(found.values()[i] - expected.values()[i]) < 1e-6f);
 
-  check_error(place(next + "-o fifth --start nowhere"), 2, "--start nowhere: expected the folder of a run");
+  check_error(place(next + "-o fifth --start nowhere --steps 2"), 2,
+              "--start nowhere: expected the folder of a run");
   CHECK_FALSE(std::filesystem::exists(place / "nowhere"));
 }
 

@@ -100,7 +100,7 @@ struct ObjectiveOptions {
   double adversarial = 1, location = 1, layer = 1, consistency = 1,
          sparsity = 0.1;                               // weights of the terms; 0 leaves one out
   double chroma = 0, identity = 0, recomposition = 0;  // of ours
-  double recomposition_gain = 1;  // how much stronger the rain that is found is laid over
+  double recomposition_gain = 1;  // how much stronger the rain that is found is laid over at most
   Index location_patches = 256, back_patches = 8, rain_patches = 128;  // K of each search
   double location_temperature = 0.07;
   LayerContrastOptions layer_contrast{};  // the asymmetric form; .pooled for cvpr2022
@@ -274,8 +274,19 @@ class Objective {
     const NoGrad no_grad;
     const Tensor<T> taken = grey(difference(rainy_, back_.detached()));
     const Tensor<T> streaks = relu(difference(taken, local_mean(taken)));
-    const Tensor<T> added = sum(clean_, scale(streaks, options_.recomposition_gain));
+    const Tensor<T> added = sum(clean_, map(streaks, gains(), Times{}));
     return difference(added, relu(difference(added, Tensor<T>::full(clean_.shape(), 1, clean_.device()))));
+  }
+
+  // From image to image in equal steps up to the greatest, so that faint rain is seen too.
+  Tensor<T> gains() const {
+    Tensor<T> gains(clean_.shape(), clean_.device());
+    const Index images = clean_.shape()[0], size = clean_.size() / images;
+    for (Index n = 0; n < images; ++n) {
+      const double share = static_cast<double>(n + 1) / static_cast<double>(images);
+      gains.fill(n * size, size, static_cast<T>(share * options_.recomposition_gain));
+    }
+    return gains;
   }
 
   static Tensor<T> mean_over_taps(std::size_t taps, const auto& loss) {
