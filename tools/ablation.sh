@@ -62,7 +62,7 @@ row location-off 2 --location-weight 0
 row location-1 1 --location-weight 1
 row no-skip 1 --skip false
 row discriminator-as-published 1 --discriminator-gain 0.02
-row chroma 1 --chroma-weight 1
+row chroma 1 --chroma-weight 0.5
 row identity 1 --identity-weight 0.2
-row recomposition 1 --recomposition-weight 0.5 --recomposition-gain 2
-row all-of-ours 2 --chroma-weight 1 --identity-weight 0.2 --recomposition-weight 0.5 --recomposition-gain 2
+row recomposition 1 --recomposition-weight 0.3
+row all-of-ours 2 --chroma-weight 0.5 --identity-weight 0.2 --recomposition-weight 0.3

@@ -115,10 +115,6 @@ void add_options(CLI::App& app, Options& o) {
   weight("chroma", objective.chroma);
   weight("identity", objective.identity);
   weight("recomposition", objective.recomposition);
-  app.add_option("--recomposition-gain", objective.recomposition_gain,
-                 "how much stronger the rain that is found is laid over clean images at most (ours)")
-      ->check(CLI::PositiveNumber)
-      ->option_text("X");
   const auto patches = [&](const std::string& search, Index& count) {
     app.add_option("--" + search + "-patches", count, "nearest patches that the " + search + " search keeps")
         ->check(CLI::Range(1, 1600))

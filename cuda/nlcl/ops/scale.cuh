@@ -1,4 +1,4 @@
-// scale on a CUDA device, and by factors of each element's own.
+// scale on a CUDA device.
 #pragma once
 
 #include "nlcl/core/elementwise.cuh"
@@ -7,6 +7,5 @@
 namespace nlcl::cuda {
 
 template Tensor<float> map(const Tensor<float>&, const TimesFactor<float>&);
-template Tensor<float> map(const Tensor<float>&, const Tensor<float>&, const Times&);
 
 }  // namespace nlcl::cuda

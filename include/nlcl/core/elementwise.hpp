@@ -22,13 +22,6 @@ struct Plus : MapFunction {
   }
 };
 
-struct Times : MapFunction {
-  template <class T>
-  NLCL_BOTH T operator()(T a, T b) const {
-    return a * b;
-  }
-};
-
 namespace cuda {
 template <class F>
 Tensor<float> map(const Tensor<float>& x, const F& f);

@@ -53,7 +53,12 @@ class Tensor {
 
   static Tensor full(const Shape& shape, T value, Device device = Device::cpu()) {
     Tensor result(shape, device);
-    result.fill(0, result.size(), value);
+    if constexpr (has_cuda)
+      if (device.is_cuda()) {
+        cuda::fill(result.mutable_data(), &value, sizeof(T), result.size(), device.index);
+        return result;
+      }
+    std::fill_n(result.mutable_data(), result.size(), value);
     return result;
   }
   static Tensor zeros(const Shape& shape, Device device = Device::cpu()) { return full(shape, T{}, device); }
@@ -67,14 +72,6 @@ class Tensor {
   // Where the values begin: on a CUDA device an address that only the device can read.
   const T* data() const { return storage_ ? static_cast<const T*>(storage_->data()) : nullptr; }
   T* mutable_data() { return storage_ ? static_cast<T*>(storage_->mutable_data()) : nullptr; }
-
-  // `count` values from the `first` on, in the order in which they lie.
-  void fill(Index first, Index count, T value) {
-    T* const to = mutable_data() + first;
-    if constexpr (has_cuda)
-      if (device().is_cuda()) return cuda::fill(to, &value, sizeof(T), count, device().index);
-    std::fill_n(to, count, value);
-  }
 
   // Throws DeviceError for a tensor that is not on the CPU.
   std::span<const T> values() const {

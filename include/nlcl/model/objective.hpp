@@ -12,8 +12,8 @@
 //
 //     chroma          mean |(O - B) - grey(O - B)|, grey the mean of the channels: rain is white
 //     identity        mean |I - clean|: where it does not rain, nothing is to be done
-//     recomposition   mean |G_B(min(clean + gain S, 1)) - clean|, S the streaks in O - B, a constant: if O = B + R,
-//                     any clean image with any rain on it is a rainy image, and here the truth is known
+//     recomposition   mean |G_B(min(clean + max(O - B, 0), 1)) - clean|, O - B a constant: if O = B + R, any clean image
+//                     with any rain on it is a rainy image, and here the truth is known
 //
 // Two objectives share all of this and differ in the layer contrast only. `cvpr2022` is that of Ye et al.
 // 2022: the mean over the pooled anchors, of which 128 are rain and 8 background. `asymmetric` follows the
@@ -100,7 +100,6 @@ struct ObjectiveOptions {
   double adversarial = 1, location = 1, layer = 1, consistency = 1,
          sparsity = 0.1;                               // weights of the terms; 0 leaves one out
   double chroma = 0, identity = 0, recomposition = 0;  // of ours
-  double recomposition_gain = 1;  // how much stronger the rain that is found is laid over at most
   Index location_patches = 256, back_patches = 8, rain_patches = 128;  // K of each search
   double location_temperature = 0.07;
   LayerContrastOptions layer_contrast{};  // the asymmetric form; .pooled for cvpr2022
@@ -256,37 +255,19 @@ class Objective {
 
   static Tensor<T> difference(const Tensor<T>& a, const Tensor<T>& b) { return sum(a, scale(b, -1)); }
 
-  // The mean over the channels, in each of them.
-  static Tensor<T> grey(const Tensor<T>& x) { return mean(x, 0); }
-
-  // The mean over the channels and a square of 15 x 15; what is outside is 0.
-  static Tensor<T> local_mean(const Tensor<T>& x) { return mean(x, 7); }
-
-  static Tensor<T> mean(const Tensor<T>& x, Index radius) {
-    const Index channels = x.shape()[3], side = 2 * radius + 1;
-    const T share = static_cast<T>(1.0 / static_cast<double>(channels * side * side));
-    return conv2d(x, Tensor<T>::full({side, side, channels, channels}, share, x.device()), {},
-                  {.padding = radius});
+  // The mean over the channels in each of them, as a convolution 1x1.
+  static Tensor<T> grey(const Tensor<T>& x) {
+    const Index channels = x.shape()[3];
+    const T share = static_cast<T>(1.0 / static_cast<double>(channels));
+    return conv2d(x, Tensor<T>::full({1, 1, channels, channels}, share, x.device()), {});
   }
 
   // The clean images in the rain that G_B finds in the rainy ones; the sum ends at white, as in a file.
   Tensor<T> recomposed() const {
     const NoGrad no_grad;
-    const Tensor<T> taken = grey(difference(rainy_, back_.detached()));
-    const Tensor<T> streaks = relu(difference(taken, local_mean(taken)));
-    const Tensor<T> added = sum(clean_, map(streaks, gains(), Times{}));
-    return difference(added, relu(difference(added, Tensor<T>::full(clean_.shape(), 1, clean_.device()))));
-  }
-
-  // From image to image in equal steps up to the greatest, so that faint rain is seen too.
-  Tensor<T> gains() const {
-    Tensor<T> gains(clean_.shape(), clean_.device());
-    const Index images = clean_.shape()[0], size = clean_.size() / images;
-    for (Index n = 0; n < images; ++n) {
-      const double share = static_cast<double>(n + 1) / static_cast<double>(images);
-      gains.fill(n * size, size, static_cast<T>(share * options_.recomposition_gain));
-    }
-    return gains;
+    const Tensor<T> added = sum(clean_, relu(difference(rainy_, back_.detached())));
+    const Tensor<T> white = Tensor<T>::full(clean_.shape(), 1, clean_.device());
+    return difference(added, relu(difference(added, white)));
   }
 
   static Tensor<T> mean_over_taps(std::size_t taps, const auto& loss) {
