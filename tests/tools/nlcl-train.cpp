@@ -167,7 +167,7 @@ TEST_CASE("nlcl-train says what is wrong", "[train]") {
                  });
 }
 
-TEST_CASE("a run begins with the networks of another, on other data", "[train]") {
+TEST_CASE("a run on other data begins with the networks of another", "[train]") {
   const Workplace place;
   write_pictures(place);
   REQUIRE(place(train + "-o first --quiet").code == 0);
