@@ -114,7 +114,19 @@ void add_options(CLI::App& app, Options& o) {
   weight("sparsity", objective.sparsity);
   weight("chroma", objective.chroma);
   weight("identity", objective.identity);
-  weight("recomposition", objective.recomposition);
+  weight("recomposition", objective.recomposition.weight);
+  app.add_option("--recomposition-gain", objective.recomposition.gain,
+                 "how much stronger the rain that is found is laid over clean images (ours)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("X");
+  app.add_option("--recomposition-high-pass", objective.recomposition.high_pass,
+                 "share of its local mean that is taken off first (ours)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->option_text("X");
+  app.add_option("--recomposition-threshold", objective.recomposition.threshold,
+                 "what is weaker is left out, 0 to 1 (ours)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->option_text("X");
   const auto patches = [&](const std::string& search, Index& count) {
     app.add_option("--" + search + "-patches", count, "nearest patches that the " + search + " search keeps")
         ->check(CLI::Range(1, 1600))

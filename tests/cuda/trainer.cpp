@@ -29,7 +29,8 @@ TrainerOptions options_on(Device device, bool graph) {
   options.decay_steps = 2;
   options.average = 0.5;
   options.networks.discriminator_gain = 0.4;
-  options.objective.chroma = options.objective.identity = options.objective.recomposition = 0.5;
+  options.objective.chroma = options.objective.identity = 0.5;
+  options.objective.recomposition = {.weight = 0.5, .gain = 1.5, .high_pass = 0.5, .threshold = 0.01};
   options.adam.eps = 1e-3;  // where a gradient is nothing but rounding errors, so is the step
   options.device = device;
   options.graph = graph;

@@ -80,7 +80,8 @@ ObjectiveOptions few_patches() {
 
 ObjectiveOptions with_own_terms() {
   ObjectiveOptions options = few_patches();
-  options.chroma = 0.7, options.identity = 0.4, options.recomposition = 1.3;
+  options.chroma = 0.7, options.identity = 0.4;
+  options.recomposition = {.weight = 1.3, .gain = 1.7, .high_pass = 0.6, .threshold = 0.05};
   return options;
 }
 
@@ -335,7 +336,7 @@ TEST_CASE("the total is the weighted sum of the terms", "[model]") {
                             options.layer * l.layer.item() + options.consistency * l.consistency.item() +
                             options.sparsity * l.sparsity.item() + options.chroma * l.chroma.item() +
                             options.identity * l.identity.item() +
-                            options.recomposition * l.recomposition.item();
+                            options.recomposition.weight * l.recomposition.item();
     CHECK(l.total.item() == Approx(expected).epsilon(1e-14));
   };
   weighted();
@@ -349,26 +350,27 @@ TEST_CASE("terms of weight 0 are absent", "[model]") {
   const Step<float> step(1);
   using Losses = GeneratorLosses<float>;
   struct Term {
-    double ObjectiveOptions::*weight;
+    double& (*weight)(ObjectiveOptions&);
     std::vector<Tensor<float> Losses::*> losses;
   };
+  using Options = ObjectiveOptions;
   const std::vector<Term> terms{
-      {&ObjectiveOptions::adversarial, {&Losses::adversarial}},
-      {&ObjectiveOptions::location, {&Losses::location_rainy, &Losses::location_clean}},
-      {&ObjectiveOptions::layer, {&Losses::layer}},
-      {&ObjectiveOptions::consistency, {&Losses::consistency}},
-      {&ObjectiveOptions::sparsity, {&Losses::sparsity}},
-      {&ObjectiveOptions::chroma, {&Losses::chroma}},
-      {&ObjectiveOptions::identity, {&Losses::identity}},
-      {&ObjectiveOptions::recomposition, {&Losses::recomposition}}};
+      {[](Options& o) -> double& { return o.adversarial; }, {&Losses::adversarial}},
+      {[](Options& o) -> double& { return o.location; }, {&Losses::location_rainy, &Losses::location_clean}},
+      {[](Options& o) -> double& { return o.layer; }, {&Losses::layer}},
+      {[](Options& o) -> double& { return o.consistency; }, {&Losses::consistency}},
+      {[](Options& o) -> double& { return o.sparsity; }, {&Losses::sparsity}},
+      {[](Options& o) -> double& { return o.chroma; }, {&Losses::chroma}},
+      {[](Options& o) -> double& { return o.identity; }, {&Losses::identity}},
+      {[](Options& o) -> double& { return o.recomposition.weight; }, {&Losses::recomposition}}};
   const Losses whole = losses_of(networks, with_own_terms(), step);
   for (const Term& left_out : terms) {
     ObjectiveOptions options = with_own_terms();
-    options.*left_out.weight = 0;
+    left_out.weight(options) = 0;
     const Losses losses = losses_of(networks, options, step);
     for (const Term& term : terms)
       for (const auto loss : term.losses) {
-        if (term.weight == left_out.weight)
+        if (&term == &left_out)
           CHECK_FALSE(losses.*loss);
         else
           CHECK(same_bits(losses.*loss, whole.*loss));
@@ -377,7 +379,7 @@ TEST_CASE("terms of weight 0 are absent", "[model]") {
   }
 
   ObjectiveOptions none = with_own_terms();
-  for (const Term& term : terms) none.*term.weight = 0;
+  for (const Term& term : terms) term.weight(none) = 0;
   CHECK_FALSE(losses_of(networks, none, step).total);
 }
 
@@ -388,22 +390,43 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
   CHECK_FALSE((absent.chroma || absent.identity || absent.recomposition));
 
   const Tensor<double> back = networks.clean(step.rainy), identity = networks.clean(step.clean);
+  const Shape& shape = back.shape();
   const auto taken = [&](std::size_t k) { return step.rainy.values()[k] - back.values()[k]; };
-  Tensor<double> recomposed(step.clean.shape());
+  const auto grey = [&](Index n, Index row, Index column) {
+    const auto red = static_cast<std::size_t>(((n * shape[1] + row) * shape[2] + column) * 3);
+    return (taken(red) + taken(red + 1) + taken(red + 2)) / 3;
+  };
+  const auto local_mean = [&](Index n, Index row, Index column) {
+    double total = 0;
+    for (Index i = std::max(row - 7, Index{0}); i <= std::min(row + 7, shape[1] - 1); ++i)
+      for (Index j = std::max(column - 7, Index{0}); j <= std::min(column + 7, shape[2] - 1); ++j)
+        total += grey(n, i, j);
+    return total / (15 * 15);
+  };
+  const RecompositionOptions own = with_own_terms().recomposition;
+  Tensor<double> recomposed(shape);
   double chroma = 0, expected_identity = 0;
-  Index white = 0;
+  Index white = 0, dry = 0;
   const auto count = static_cast<double>(back.size());
-  for (std::size_t k = 0; k < static_cast<std::size_t>(back.size()); ++k) {
-    const std::size_t red = k - k % 3;
-    const double grey = (taken(red) + taken(red + 1) + taken(red + 2)) / 3;
-    chroma += std::abs(taken(k) - grey) / count;
-    expected_identity += std::abs(identity.values()[k] - step.clean.values()[k]) / count;
-    const double sum = step.clean.values()[k] + std::max(taken(k), 0.0);
-    recomposed.mutable_data()[k] = std::min(sum, 1.0);
-    white += sum > 1;
+  for (Index n = 0, k = 0; n < shape[0]; ++n)
+    for (Index row = 0; row < shape[1]; ++row)
+      for (Index column = 0; column < shape[2]; ++column) {
+        const double mean = grey(n, row, column);
+        const double streak = mean - own.high_pass * local_mean(n, row, column) - own.threshold;
+        for (const Index end = k + 3; k < end; ++k) {
+          const auto at = static_cast<std::size_t>(k);
+          chroma += std::abs(taken(at) - mean) / count;
+          expected_identity += std::abs(identity.values()[at] - step.clean.values()[at]) / count;
+          const double sum = step.clean.values()[at] + own.gain * std::max(streak, 0.0);
+          recomposed.mutable_data()[k] = std::min(sum, 1.0);
+          white += sum > 1;
+          dry += streak <= 0;
+        }
+      }
+  for (const Index some : {white, dry}) {
+    CHECK(some > 0);
+    CHECK(some < back.size());
   }
-  CHECK(white > 0);
-  CHECK(white < back.size());
   const Tensor<double> found = networks.clean(recomposed);
   double recomposition = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(found.size()); ++i)
@@ -417,13 +440,15 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
   // What rain is taken for granted in the recomposition gets no gradient: of the weights by which G_B made it too.
   ObjectiveOptions only;
   only.adversarial = only.location = only.layer = only.consistency = only.sparsity = 0;
-  only.recomposition = 1;
+  only.recomposition = own;
   Tape<double> tape;
   const auto gradients = tape.backward(losses_of(networks, only, step).total);
-  const auto direct = [&] { return mean_absolute_error(networks.clean(recomposed), step.clean); };
+  const auto direct = [&] {
+    return scale(mean_absolute_error(networks.clean(recomposed), step.clean), own.weight);
+  };
   check_gradients(networks, {"G_B.gen.0.weight", "G_B.gen.9.model.0.conv.weight", "G_B.gen.18.weight"},
                   gradients, direct);
-  only.recomposition = 0, only.chroma = only.identity = 1;
+  only.recomposition.weight = 0, only.chroma = only.identity = 1;
   Tape<double> second;
   const auto both = second.backward(losses_of(networks, only, step).total);
   check_gradients(networks, {"G_B.gen.0.weight", "G_B.gen.9.model.0.conv.weight", "G_B.gen.18.bias"}, both,

@@ -42,7 +42,8 @@ TEST_CASE("nlcl-train leaves what it says", "[train]") {
   write_pictures(place);
   const Run run = place(train +
                         "-o run --keep 2 --average 0.9 --accumulate 2 --back-patches 6 --chroma-weight 0.5 "
-                        "--identity-weight 0.1 --recomposition-weight 0.5");
+                        "--identity-weight 0.1 --recomposition-weight 0.5 --recomposition-gain 1.5 "
+                        "--recomposition-high-pass 0.5 --recomposition-threshold 0.01");
   INFO(run.err);
   REQUIRE(run.code == 0);
   CHECK(run.out == "");

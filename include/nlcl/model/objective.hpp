@@ -12,8 +12,10 @@
 //
 //     chroma          mean |(O - B) - grey(O - B)|, grey the mean of the channels: rain is white
 //     identity        mean |I - clean|: where it does not rain, nothing is to be done
-//     recomposition   mean |G_B(min(clean + max(O - B, 0), 1)) - clean|, O - B a constant: if O = B + R, any clean image
-//                     with any rain on it is a rainy image, and here the truth is known
+//     recomposition   mean |G_B(min(clean + S, 1)) - clean|, S the streaks in O - B, a constant: if O = B + R, any clean
+//                     image with any rain on it is a rainy image, and here the truth is known
+//
+// with S = gain max(t - high_pass local(t) - threshold, 0), t = grey(O - B), local the mean over 15 x 15.
 //
 // Two objectives share all of this and differ in the layer contrast only. `cvpr2022` is that of Ye et al.
 // 2022: the mean over the pooled anchors, of which 128 are rain and 8 background. `asymmetric` follows the
@@ -96,10 +98,18 @@ struct Networks {
   }
 };
 
+// What of O - B is laid over clean images. Slow changes of brightness come back as gain (1 - high_pass) of what they
+// were, streaks as gain of it: below 1 the one dies out from step to step, above 1 the other is found ever more
+// completely. What is under the threshold, in units of 1 = white, is taken for texture.
+struct RecompositionOptions {
+  double weight = 0, gain = 1, high_pass = 0, threshold = 0;
+};
+
 struct ObjectiveOptions {
   double adversarial = 1, location = 1, layer = 1, consistency = 1,
-         sparsity = 0.1;                               // weights of the terms; 0 leaves one out
-  double chroma = 0, identity = 0, recomposition = 0;  // of ours
+         sparsity = 0.1;               // weights of the terms; 0 leaves one out
+  double chroma = 0, identity = 0;     // of ours
+  RecompositionOptions recomposition;  // of ours
   Index location_patches = 256, back_patches = 8, rain_patches = 128;  // K of each search
   double location_temperature = 0.07;
   LayerContrastOptions layer_contrast{};  // the asymmetric form; .pooled for cvpr2022
@@ -196,7 +206,7 @@ class Objective {
       losses.chroma = mean_absolute_error(taken, grey(taken));
     }
     if (o.identity != 0) losses.identity = mean_absolute_error(identity_, clean_);
-    if (o.recomposition != 0)
+    if (o.recomposition.weight != 0)
       losses.recomposition = mean_absolute_error(networks_.clean(recomposed()), clean_);
 
     const auto add = [&](const Tensor<T>& term, double weight) {
@@ -212,7 +222,7 @@ class Objective {
     add(losses.sparsity, o.sparsity);
     add(losses.chroma, o.chroma);
     add(losses.identity, o.identity);
-    add(losses.recomposition, o.recomposition);
+    add(losses.recomposition, o.recomposition.weight);
     return losses;
   }
 
@@ -255,19 +265,31 @@ class Objective {
 
   static Tensor<T> difference(const Tensor<T>& a, const Tensor<T>& b) { return sum(a, scale(b, -1)); }
 
-  // The mean over the channels in each of them, as a convolution 1x1.
-  static Tensor<T> grey(const Tensor<T>& x) {
-    const Index channels = x.shape()[3];
-    const T share = static_cast<T>(1.0 / static_cast<double>(channels));
-    return conv2d(x, Tensor<T>::full({1, 1, channels, channels}, share, x.device()), {});
+  // The mean over the channels, in each of them.
+  static Tensor<T> grey(const Tensor<T>& x) { return mean(x, 0); }
+
+  // The mean over the channels and a square of 15 x 15; what is outside is 0.
+  static Tensor<T> local_mean(const Tensor<T>& x) { return mean(x, 7); }
+
+  static Tensor<T> mean(const Tensor<T>& x, Index radius) {
+    const Index channels = x.shape()[3], side = 2 * radius + 1;
+    const T share = static_cast<T>(1.0 / static_cast<double>(channels * side * side));
+    return conv2d(x, Tensor<T>::full({side, side, channels, channels}, share, x.device()), {},
+                  {.padding = radius});
   }
 
   // The clean images in the rain that G_B finds in the rainy ones; the sum ends at white, as in a file.
   Tensor<T> recomposed() const {
     const NoGrad no_grad;
-    const Tensor<T> added = sum(clean_, relu(difference(rainy_, back_.detached())));
-    const Tensor<T> white = Tensor<T>::full(clean_.shape(), 1, clean_.device());
-    return difference(added, relu(difference(added, white)));
+    const auto& [weight, gain, high_pass, threshold] = options_.recomposition;
+    const auto level = [&](double value) {
+      return Tensor<T>::full(clean_.shape(), static_cast<T>(value), clean_.device());
+    };
+    const Tensor<T> taken = grey(difference(rainy_, back_.detached()));
+    const Tensor<T> contrast = sum(taken, scale(local_mean(taken), -high_pass));
+    const Tensor<T> streaks = relu(difference(contrast, level(threshold)));
+    const Tensor<T> added = sum(clean_, scale(streaks, gain));
+    return difference(added, relu(difference(added, level(1))));
   }
 
   static Tensor<T> mean_over_taps(std::size_t taps, const auto& loss) {
