@@ -64,5 +64,7 @@ row no-skip 1 --skip false
 row discriminator-as-published 1 --discriminator-gain 0.02
 row chroma 1 --chroma-weight 0.5
 row identity 1 --identity-weight 0.2
-row recomposition 1 --recomposition-weight 0.3
-row all-of-ours 2 --chroma-weight 0.5 --identity-weight 0.2 --recomposition-weight 0.3
+recomposition=(--recomposition-weight 0.3 --recomposition-gain 2 --recomposition-high-pass 0.5
+  --recomposition-threshold 0.01)
+row recomposition 1 "${recomposition[@]}"
+row all-of-ours 2 --chroma-weight 0.5 --identity-weight 0.2 "${recomposition[@]}"

@@ -1,9 +1,12 @@
-// Converts a checkpoint between PyTorch and safetensors. Numbers and their types stay as they are.
+// Converts a checkpoint between PyTorch and safetensors, or takes the mean of several.
+#include <algorithm>
 #include <filesystem>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "common.hpp"
+#include "nlcl/core/elementwise.hpp"
 #include "nlcl/io/checkpoint.hpp"
 
 namespace fs = std::filesystem;
@@ -15,18 +18,63 @@ namespace {
 constexpr const char* purpose =
     "Converts a checkpoint between PyTorch (.pth, .pt) and safetensors (.safetensors): IN as its content "
     "says, OUT as\n"
-    "its name says. Numbers and their types stay as they are.";
+    "its name says. Numbers and their types stay as they are, unless there is something to take the mean of.";
 
 constexpr const char* notes =
     "A PyTorch checkpoint has no place for metadata.\n\n"
+    "The mean of the weights that a run has had at several of its steps is often better than each of them: "
+    "training\n"
+    "goes round a good place and does not settle there. Weights of other runs have no such mean.\n\n"
     "Exit codes: 0 done; 1 IN is not valid or OUT cannot be written; 2 wrong usage, or IN is missing.\n\n"
-    "Example:\n"
-    "  nlcl-convert latest_net_Back.pth back.safetensors --metadata license=MIT";
+    "Examples:\n"
+    "  nlcl-convert latest_net_Back.pth back.safetensors --metadata license=MIT\n"
+    "  nlcl-convert RUN/checkpoints/step-00000200.safetensors a.safetensors --part average.G_B\n"
+    "  nlcl-convert a.safetensors mean.safetensors --mean b.safetensors --mean c.safetensors";
 
 struct Options {
   fs::path input, output;
+  std::string part;                   // of a checkpoint's tensors, those of the network of this name
+  std::vector<fs::path> others;       // to take the mean with
   std::vector<std::string> metadata;  // KEY=VALUE
 };
+
+// A checkpoint, or of one network in it alone, under the names that its own file has.
+StateFile read(const fs::path& path, const std::string& part) {
+  StateFile file = read_checkpoint(path);
+  if (part.empty()) return file;
+  const std::string prefix = part + ".";
+  std::erase_if(file.tensors, [&](const RawTensor& tensor) { return !tensor.name.starts_with(prefix); });
+  require<FormatError>(!file.tensors.empty(), path.string(), ": no tensor has a name that begins with '",
+                       prefix, "'");
+  for (RawTensor& tensor : file.tensors) tensor.name.erase(0, prefix.size());
+  return file;
+}
+
+// Of checkpoints of one network, in float32; metadata are those of the first. (Izmailov et al., Averaging Weights Leads to
+// Wider Optima and Better Generalization, 2018.)
+StateFile mean_of(StateFile first, const Options& options) {
+  std::vector<Tensor<double>> sums;
+  for (const RawTensor& tensor : first.tensors) sums.push_back(to_tensor<double>(tensor));
+  for (const fs::path& path : options.others) {
+    const StateFile other = read(path, options.part);
+    require<FormatError>(other.tensors.size() == sums.size(), path.string(), ": ", other.tensors.size(),
+                         " tensors, expected ", sums.size(), " as in the first");
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const RawTensor& tensor = other.at(first.tensors[i].name);
+      require<FormatError>(tensor.shape == sums[i].shape(), path.string(), ": '", tensor.name, "' has shape ",
+                           tensor.shape, ", expected ", sums[i].shape(), " as in the first");
+      update(sums[i], to_tensor<double>(tensor), Plus{});
+    }
+  }
+  const double share = 1 / static_cast<double>(options.others.size() + 1);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    Tensor<float> mean(sums[i].shape());
+    std::ranges::transform(sums[i].values(), mean.mutable_data(),
+                           [&](double sum) { return static_cast<float>(share * sum); });
+    first.tensors[i] = from_tensor(first.tensors[i].name, mean);
+  }
+  return first;
+}
 
 int convert_checkpoint(const Options& options) {
   std::error_code ignored;
@@ -39,7 +87,8 @@ int convert_checkpoint(const Options& options) {
   require<UsageError>(!fs::equivalent(options.input, options.output, ignored), options.output.string(),
                       " would overwrite the input");
 
-  StateFile file = read_checkpoint(options.input);
+  StateFile file = read(options.input, options.part);
+  if (!options.others.empty()) file = mean_of(std::move(file), options);
   for (const std::string& entry : options.metadata) {
     const std::size_t equals = entry.find('=');
     file.metadata[entry.substr(0, equals)] = entry.substr(equals + 1);
@@ -68,6 +117,14 @@ int main(int argc, char** argv) {
       ->check(CLI::ExistingFile)
       ->option_text(" ");
   app.add_option("OUT", options.output, "checkpoint to write")->required()->option_text(" ");
+  app.add_option(
+         "--part", options.part,
+         "only the network of this name: of a run's checkpoint G_B, G_R, and average.G_B, average.G_R")
+      ->option_text("NAME");
+  app.add_option("--mean", options.others, "take the mean of IN and this one; may be repeated")
+      ->allow_extra_args(false)
+      ->check(CLI::ExistingFile)
+      ->option_text("FILE");
   app.add_option("--metadata", options.metadata, "text for a safetensors file; may be repeated")
       ->allow_extra_args(false)
       ->check([](const std::string& entry) {

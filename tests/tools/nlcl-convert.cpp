@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "nlcl/io/checkpoint.hpp"
 #include "programs.hpp"
 
@@ -55,6 +57,56 @@ TEST_CASE("nlcl-convert: a checkpoint of PyTorch", "[tools]") {
     CHECK(place("nlcl-convert " + golden + name + ".pth a.safetensors").code == 0);
     check_same_tensors(read_checkpoint(place / "a.safetensors"), read_checkpoint(golden + name + ".pth"));
   }
+}
+
+TEST_CASE("nlcl-convert: the mean of several", "[tools]") {
+  const Workplace place;
+  const auto write = [&](const std::string& name, const std::vector<float>& of_a, const std::string& second) {
+    StateFile file;
+    file.metadata["from"] = name;
+    file.tensors.push_back(from_tensor("a", Tensor<float>({2, 2}, of_a)));
+    file.tensors.push_back(from_tensor(second, Tensor<float>({1}, {of_a[0]})));
+    if (name == "z.safetensors") std::ranges::reverse(file.tensors);
+    write_checkpoint(place / name, file);
+  };
+  write("x.safetensors", {1, 2, 3, 4}, "b");
+  write("y.safetensors", {2, 4, 6, -8}, "b");
+  write("z.safetensors", {6, 0, 0, 1}, "b");
+  write("w.safetensors", {6, 0, 0, 1}, "other");
+  CHECK(place("nlcl-convert x.safetensors m.safetensors --mean y.safetensors --mean z.safetensors").code ==
+        0);
+  const StateFile mean = read_checkpoint(place / "m.safetensors");
+  CHECK(mean.metadata.at("from") == "x.safetensors");
+  const Tensor<float> a = to_tensor(mean.at("a"));
+  CHECK(std::ranges::equal(a.values(), std::vector<float>{3, 2, 3, -1}));
+  CHECK(to_tensor(mean.at("b")).item() == 3);
+
+  const Run other = place("nlcl-convert x.safetensors n.safetensors --mean w.safetensors");
+  CHECK(other.code == 1);
+  CHECK_THAT(other.err, Catch::Contains("no tensor 'b'"));
+  CHECK(place("nlcl-convert x.safetensors n.safetensors --mean absent.safetensors").code == 2);
+  CHECK_FALSE(place.names(".").contains("n.safetensors"));
+}
+
+TEST_CASE("nlcl-convert: one network of many", "[tools]") {
+  const Workplace place;
+  StateFile file, alone;
+  file.metadata["step"] = "7";
+  for (const std::string network : {"G_B", "average.G_B", "G_Bx"})
+    file.tensors.push_back(
+        from_tensor(network + ".gen.0.weight", Tensor<float>::full({2}, static_cast<float>(network.size()))));
+  alone.tensors.push_back(from_tensor("gen.0.weight", Tensor<float>::full({2}, 3)));
+  write_checkpoint(place / "run.safetensors", file);
+  CHECK(place("nlcl-convert run.safetensors back.safetensors --part G_B").code == 0);
+  const StateFile back = read_checkpoint(place / "back.safetensors");
+  check_same_tensors(back, alone);
+  CHECK(back.metadata.at("step") == "7");
+  CHECK(place("nlcl-convert run.safetensors mean.safetensors --part G_B --mean run.safetensors").code == 0);
+  check_same_tensors(read_checkpoint(place / "mean.safetensors"), alone);
+
+  const Run none = place("nlcl-convert run.safetensors none.safetensors --part G");
+  CHECK(none.code == 1);
+  CHECK_THAT(none.err, Catch::Contains("begins with 'G.'"));
 }
 
 TEST_CASE("nlcl-convert: the content decides what the input is", "[tools]") {
