@@ -2,7 +2,7 @@
 # Takes the rain off a photograph, from a fresh checkout: installs what is missing, builds the programs and runs them.
 # Prints where the picture is that shows before and after next to each other; the result alone lies beside it.
 #   tools/derain.sh [PHOTO [WEIGHTS [OUT]]]
-# Without PHOTO it is one under a free licence, with rain drawn on it. WEIGHTS are models/rain100l.safetensors if not given.
+# Without PHOTO it is one under a free licence, with rain drawn on it. WEIGHTS are models/mixed.safetensors if not given.
 # The result is OUT (default: PHOTO's name with -derained.png, in this folder), the picture OUT's name with -compare.png.
 set -euo pipefail
 
@@ -12,7 +12,7 @@ if [ $# -gt 3 ] || [[ ${1:-} == -* ]]; then
 fi
 root=$(cd "$(dirname "$0")/.." && pwd)
 photo=${1:-}
-weights=${2:-$root/models/rain100l.safetensors}
+weights=${2:-$root/models/mixed.safetensors}
 for file in ${photo:+"$photo"} "$weights"; do
   [ -r "$file" ] || { echo "$file: cannot be read" >&2 && exit 1; }
 done
@@ -28,7 +28,7 @@ if [ -z "$photo" ]; then
   place=$root/build/photograph
   dry=$("$root/tools/photographs.sh" "$place" 1)
   photo=$place/rainy.png
-  "$root/build/bin/nlcl-synth" -i "$dry" -o "$photo" --preset medium --shrink 512 --quiet
+  "$root/build/bin/nlcl-synth" -i "$dry" -o "$photo" --preset light --shrink 512 --quiet
   out=$place/derained.png
 else
   name=$(basename "$photo")
