@@ -28,7 +28,7 @@ common=(--rainy rainy --clean dry --steps "$steps" --decay $((steps / 4)) --crop
   --sample-every "$steps" --save-every "$steps" --quiet -j 1)
 
 # row NAME SEEDS OPTION...: gain of luminance PSNR, of colour PSNR and of luminance SSIM, the mean over seeds 1 to SEEDS, and
-# the range of the first.
+# the range of the first if there are several.
 row() {
   local name=$1 seeds=$2 seed run
   shift 2
@@ -43,8 +43,9 @@ row() {
   awk -F, -v name="$name" -v options="$*" '
     /^mean,/ { y = $4 - $8; sum += y; colour += $2 - $6; ssim += $5 - $9
                if (!n || y < low) low = y; if (!n || y > high) high = y; ++n }
-    END { printf "| %s | `%s` | %+.2f (%+.2f to %+.2f) | %+.2f | %+.3f | %d |\n",
-                 name, options, sum / n, low, high, colour / n, ssim / n, n }' "$name"-[0-9].csv
+    END { range = n > 1 ? sprintf(" (%+.2f to %+.2f)", low, high) : ""
+          printf "| %s | %s | %+.2f%s | %+.2f | %+.3f | %d |\n",
+                 name, options ? "`" options "`" : "", sum / n, range, colour / n, ssim / n, n }' "$name"-[0-9].csv
 }
 
 echo "| row | options | gain Y-PSNR (range) | gain PSNR | gain Y-SSIM | seeds |"

@@ -60,10 +60,12 @@ StateFile mean_of(StateFile first, const Options& options) {
     require<FormatError>(other.tensors.size() == sums.size(), path.string(), ": ", other.tensors.size(),
                          " tensors, expected ", sums.size(), " as in the first");
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      const RawTensor& tensor = other.at(first.tensors[i].name);
-      require<FormatError>(tensor.shape == sums[i].shape(), path.string(), ": '", tensor.name, "' has shape ",
-                           tensor.shape, ", expected ", sums[i].shape(), " as in the first");
-      update(sums[i], to_tensor<double>(tensor), Plus{});
+      const std::string& name = first.tensors[i].name;
+      const RawTensor* tensor = other.find(name);
+      require<FormatError>(tensor, path.string(), ": no tensor '", name, "', which the first has");
+      require<FormatError>(tensor->shape == sums[i].shape(), path.string(), ": '", name, "' has shape ",
+                           tensor->shape, ", expected ", sums[i].shape(), " as in the first");
+      update(sums[i], to_tensor<double>(*tensor), Plus{});
     }
   }
   const double share = 1 / static_cast<double>(options.others.size() + 1);
@@ -84,8 +86,11 @@ int convert_checkpoint(const Options& options) {
                       ": the name ends in '", extension, "', expected .pth, .pt or .safetensors");
   require<UsageError>(!is_torch || options.metadata.empty(), options.output.string(),
                       ": a PyTorch checkpoint has no place for --metadata");
-  require<UsageError>(!fs::equivalent(options.input, options.output, ignored), options.output.string(),
-                      " would overwrite the input");
+  std::vector<fs::path> inputs = options.others;
+  inputs.push_back(options.input);
+  for (const fs::path& input : inputs)
+    require<UsageError>(!fs::equivalent(input, options.output, ignored), options.output.string(),
+                        " would overwrite the input");
 
   StateFile file = read(options.input, options.part);
   if (!options.others.empty()) file = mean_of(std::move(file), options);

@@ -124,7 +124,7 @@ void add_options(CLI::App& app, Options& o) {
       ->check(CLI::Range(0.0, 1.0))
       ->option_text("X");
   app.add_option("--recomposition-threshold", objective.recomposition.threshold,
-                 "what is weaker is left out, 0 to 1 (ours)")
+                 "what is weaker is left out; white is 2 above black (ours)")
       ->check(CLI::Range(0.0, 1.0))
       ->option_text("X");
   const auto patches = [&](const std::string& search, Index& count) {

@@ -83,7 +83,9 @@ TEST_CASE("nlcl-convert: the mean of several", "[tools]") {
 
   const Run other = place("nlcl-convert x.safetensors n.safetensors --mean w.safetensors");
   CHECK(other.code == 1);
-  CHECK_THAT(other.err, Catch::Contains("no tensor 'b'"));
+  CHECK_THAT(other.err, Catch::Contains("w.safetensors: no tensor 'b'"));
+  check_error(place("nlcl-convert x.safetensors y.safetensors --mean y.safetensors"), 2,
+              "y.safetensors would overwrite the input");
   CHECK(place("nlcl-convert x.safetensors n.safetensors --mean absent.safetensors").code == 2);
   CHECK_FALSE(place.names(".").contains("n.safetensors"));
 }

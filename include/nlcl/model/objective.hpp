@@ -100,7 +100,7 @@ struct Networks {
 
 // What of O - B is laid over clean images. Slow changes of brightness come back as gain (1 - high_pass) of what they
 // were, streaks as gain of it: below 1 the one dies out from step to step, above 1 the other is found ever more
-// completely. What is under the threshold, in units of 1 = white, is taken for texture.
+// completely. What is under the threshold is taken for texture; from black to white it is 2, as in the images.
 struct RecompositionOptions {
   double weight = 0, gain = 1, high_pass = 0, threshold = 0;
 };
@@ -281,14 +281,14 @@ class Objective {
   // The clean images in the rain that G_B finds in the rainy ones; the sum ends at white, as in a file.
   Tensor<T> recomposed() const {
     const NoGrad no_grad;
-    const auto& [weight, gain, high_pass, threshold] = options_.recomposition;
+    const RecompositionOptions& o = options_.recomposition;
     const auto level = [&](double value) {
       return Tensor<T>::full(clean_.shape(), static_cast<T>(value), clean_.device());
     };
     const Tensor<T> taken = grey(difference(rainy_, back_.detached()));
-    const Tensor<T> contrast = sum(taken, scale(local_mean(taken), -high_pass));
-    const Tensor<T> streaks = relu(difference(contrast, level(threshold)));
-    const Tensor<T> added = sum(clean_, scale(streaks, gain));
+    const Tensor<T> contrast = sum(taken, scale(local_mean(taken), -o.high_pass));
+    const Tensor<T> streaks = relu(difference(contrast, level(o.threshold)));
+    const Tensor<T> added = sum(clean_, scale(streaks, o.gain));
     return difference(added, relu(difference(added, level(1))));
   }
 
