@@ -23,9 +23,23 @@ PATH=$root/build/bin:$PATH
 [ -d "$place/held-out" ] || demo_data "$place" >&2
 cd "$place"
 
-common=(--rainy rainy --clean dry --steps "$steps" --decay $((steps / 4)) --crop 48 --batch 4 --lr 1e-3 --average 0.95
-  --discriminator-rate 0.2 --discriminator-gain 0.4 --location-weight 0.1 --skip true
-  --sample-every "$steps" --save-every "$steps" --quiet -j 1)
+# What all rows have. It is a file because an option of a row then takes the place of the one here.
+cat >common.toml <<END
+rainy="rainy"
+clean="dry"
+steps=$steps
+decay=$((steps / 4))
+crop=48
+batch=4
+lr=1e-3
+average=0.95
+discriminator-rate=0.2
+discriminator-gain=0.4
+location-weight=0.1
+skip=true
+sample-every=$steps
+save-every=$steps
+END
 
 # row NAME SEEDS OPTION...: gain of luminance PSNR, of colour PSNR and of luminance SSIM, the mean over seeds 1 to SEEDS, and
 # the range of the first if there are several.
@@ -36,7 +50,7 @@ row() {
     run="$name-$seed"
     [ ! -e "$run.csv" ] || continue
     rm -rf "$run"
-    nlcl-train "${common[@]}" --seed "$seed" -o "$run" "$@"
+    nlcl-train --config common.toml --seed "$seed" -o "$run" --quiet -j 1 "$@"
     nlcl-eval -i held-out/rainy -w "$run/clean.safetensors" -t held-out/truth --csv "$run.csv" --quiet -j 1 >/dev/null
   done
   # mean,psnr,ssim,psnr_y,ssim_y and the same of the input
