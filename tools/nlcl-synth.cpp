@@ -60,10 +60,11 @@ struct Options {
   int threads = 0;                                                // 0: one for each core
   bool is_varied = false, quiet = false;
 
-  RainOptions rain() const {
-    RainOptions options = presets.at(preset);
-    for (const auto& [option, value] : changes) options.*option = value;
-    return options;
+  // Of one image.
+  RainOptions rain(Random& random) const {
+    RainOptions rain = preset == "any" ? any_rain_options(random) : presets.at(preset);
+    for (const auto& [option, value] : changes) rain.*option = value;
+    return is_varied ? random_rain_options(random, rain) : rain;
   }
 };
 
@@ -124,7 +125,7 @@ void draw_rain(const Job& job, const Options& options) {
   const Image clean = shrunk(read_image(job.input), options.longest);
   const std::string name = job.input.stem().string();
   Random random(options.seed, fnv1a(bytes_of(name)));
-  const RainOptions kind = options.is_varied ? random_rain_options(random, options.rain()) : options.rain();
+  const RainOptions kind = options.rain(random);
   const Tensor<float> rain = render_rain(clean.height, clean.width, kind, random);
 
   tools::defer_stops();  // once something is written, a stop waits until the image is complete
@@ -168,8 +169,10 @@ int main(int argc, char** argv) {
       ->option_text("OUT");
   app.add_option("--rain", whole.rain, "write the rain layer there, in grey")->option_text("OUT");
 
-  app.add_option("--preset", options.preset, "light, medium or heavy rain (default: medium)")
-      ->check(CLI::IsMember({"light", "medium", "heavy"}))
+  app.add_option(
+         "--preset", options.preset,
+         "light, medium or heavy rain, or any, which draws all numbers anew for each image (default: medium)")
+      ->check(CLI::IsMember({"light", "medium", "heavy", "any"}))
       ->option_text("NAME");
   for (const RainOptionInfo& info : rain_option_table) {
     const auto set = [&options, value = info.value](double given) {

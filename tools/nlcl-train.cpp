@@ -127,6 +127,7 @@ void add_options(CLI::App& app, Options& o) {
                  "what is weaker is left out; white is 2 above black (ours)")
       ->check(CLI::Range(0.0, 1.0))
       ->option_text("X");
+  weight("drawn", objective.drawn);
   const auto patches = [&](const std::string& search, Index& count) {
     app.add_option("--" + search + "-patches", count, "nearest patches that the " + search + " search keeps")
         ->check(CLI::Range(1, 1600))
@@ -156,12 +157,13 @@ void add_options(CLI::App& app, Options& o) {
   o.compute.add_to(app);
 }
 
-// What a pixel of a crop keeps on the tape, as measured on the CPU with crops of 128, 256 and 384 pixels, with one pass
-// of G_B more for the recomposition, and what all networks and their optimisers hold, in bytes.
+// What a pixel of a crop keeps on the tape, as measured on the CPU with crops of 128, 256 and 384 pixels, with a pass
+// of G_B more for the recomposition and for the drawn rain, and what all networks and their optimisers hold, in bytes.
 double memory_needed(const Options& o) {
-  constexpr double networks = 110e6;
-  const double bytes_per_pixel = o.trainer.objective.recomposition.weight == 0 ? 25'100 : 28'800;
-  return networks + bytes_per_pixel * static_cast<double>(o.batch * o.crop * o.crop);
+  constexpr double networks = 110e6, pass = 3700;
+  const ObjectiveOptions& terms = o.trainer.objective;
+  const int passes = (terms.recomposition.weight != 0) + (terms.drawn != 0);
+  return networks + (25'100 + passes * pass) * static_cast<double>(o.batch * o.crop * o.crop);
 }
 
 void say(const Options& o, const std::string& line) {
@@ -195,7 +197,11 @@ class Run {
         data_hash_(data.hash()),
         trainer_(o.trainer),
         staging_(o.trainer.device),
-        loader_(data.rainy, data.clean, {.crop = o.crop, .batch = o.batch, .seed = o.trainer.seed}) {
+        loader_(data.rainy, data.clean,
+                {.crop = o.crop,
+                 .batch = o.batch,
+                 .seed = o.trainer.seed,
+                 .draws_streaks = o.trainer.objective.drawn != 0}) {
     const auto begin = [&] {
       directory_.cut_log(0);
       if (o.start.empty()) return;

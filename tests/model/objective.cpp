@@ -45,13 +45,14 @@ std::map<std::string, Tensor<T>> parameters_of(Networks<T>& networks) {
 // A small step: images with a different query for every search.
 template <class T>
 struct Step {
-  Tensor<T> rainy, clean;  // [N,40,44,3]
+  Tensor<T> rainy, clean, streaks;  // [N,40,44,3]
   Queries queries;
 
   explicit Step(Index batch) {
     Random random(1);
     rainy = random_tensor<T>({batch, 40, 44, 3}, random);
     clean = random_tensor<T>({batch, 40, 44, 3}, random);
+    streaks = relu(random_tensor<T>({batch, 40, 44, 3}, random));
     for (auto* query : {&queries.rainy, &queries.clean, &queries.back, &queries.rain})
       *query = draw_queries(rainy.shape(), random);
   }
@@ -66,7 +67,7 @@ struct Step {
       return patch_centers({{0, all(n).row, all(n).column}});
     };
     Step step(1);
-    step.rainy = image(rainy), step.clean = image(clean);
+    step.rainy = image(rainy), step.clean = image(clean), step.streaks = image(streaks);
     step.queries = {query(queries.rainy), query(queries.clean), query(queries.back), query(queries.rain)};
     return step;
   }
@@ -80,7 +81,7 @@ ObjectiveOptions few_patches() {
 
 ObjectiveOptions with_own_terms() {
   ObjectiveOptions options = few_patches();
-  options.chroma = 0.7, options.identity = 0.4;
+  options.chroma = 0.7, options.identity = 0.4, options.drawn = 0.9;
   options.recomposition = {.weight = 1.3, .gain = 1.7, .high_pass = 0.6, .threshold = 0.05};
   return options;
 }
@@ -88,7 +89,7 @@ ObjectiveOptions with_own_terms() {
 template <class T>
 GeneratorLosses<T> losses_of(const Networks<T>& networks, const ObjectiveOptions& options,
                              const Step<T>& step) {
-  return Objective<T>(networks, options, step.rainy, step.clean).generator_losses(step.queries);
+  return Objective<T>(networks, options, step.rainy, step.clean, step.streaks).generator_losses(step.queries);
 }
 
 // Backward against central differences, for one element of each of the parameters that are named. The step is as
@@ -336,7 +337,8 @@ TEST_CASE("the total is the weighted sum of the terms", "[model]") {
                             options.layer * l.layer.item() + options.consistency * l.consistency.item() +
                             options.sparsity * l.sparsity.item() + options.chroma * l.chroma.item() +
                             options.identity * l.identity.item() +
-                            options.recomposition.weight * l.recomposition.item();
+                            options.recomposition.weight * l.recomposition.item() +
+                            options.drawn * l.drawn.item();
     CHECK(l.total.item() == Approx(expected).epsilon(1e-14));
   };
   weighted();
@@ -362,7 +364,8 @@ TEST_CASE("terms of weight 0 are absent", "[model]") {
       {[](Options& o) -> double& { return o.sparsity; }, {&Losses::sparsity}},
       {[](Options& o) -> double& { return o.chroma; }, {&Losses::chroma}},
       {[](Options& o) -> double& { return o.identity; }, {&Losses::identity}},
-      {[](Options& o) -> double& { return o.recomposition.weight; }, {&Losses::recomposition}}};
+      {[](Options& o) -> double& { return o.recomposition.weight; }, {&Losses::recomposition}},
+      {[](Options& o) -> double& { return o.drawn; }, {&Losses::drawn}}};
   const Losses whole = losses_of(networks, with_own_terms(), step);
   for (const Term& left_out : terms) {
     ObjectiveOptions options = with_own_terms();
@@ -387,7 +390,7 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
   auto networks = spread_networks<double>();
   const Step<double> step(2);
   const auto absent = losses_of(networks, few_patches(), step);
-  CHECK_FALSE((absent.chroma || absent.identity || absent.recomposition));
+  CHECK_FALSE((absent.chroma || absent.identity || absent.recomposition || absent.drawn));
 
   const Tensor<double> back = networks.clean(step.rainy), identity = networks.clean(step.clean);
   const Shape& shape = back.shape();
@@ -404,7 +407,7 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
     return total / (15 * 15);
   };
   const RecompositionOptions own = with_own_terms().recomposition;
-  Tensor<double> recomposed(shape);
+  Tensor<double> recomposed(shape), in_drawn_rain(shape);
   double chroma = 0, expected_identity = 0;
   Index white = 0, dry = 0;
   const auto count = static_cast<double>(back.size());
@@ -419,6 +422,8 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
           expected_identity += std::abs(identity.values()[at] - step.clean.values()[at]) / count;
           const double sum = step.clean.values()[at] + own.gain * std::max(streak, 0.0);
           recomposed.mutable_data()[k] = std::min(sum, 1.0);
+          in_drawn_rain.mutable_data()[k] =
+              std::min(step.clean.values()[at] + step.streaks.values()[at], 1.0);
           white += sum > 1;
           dry += streak <= 0;
         }
@@ -427,15 +432,19 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
     CHECK(some > 0);
     CHECK(some < back.size());
   }
-  const Tensor<double> found = networks.clean(recomposed);
-  double recomposition = 0;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(found.size()); ++i)
-    recomposition += std::abs(found.values()[i] - step.clean.values()[i]) / count;
+  const auto distance_from_clean = [&](const Tensor<double>& rainy) {
+    const Tensor<double> found = networks.clean(rainy);
+    double total = 0;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(found.size()); ++i)
+      total += std::abs(found.values()[i] - step.clean.values()[i]);
+    return total / count;
+  };
 
   const auto losses = losses_of(networks, with_own_terms(), step);
   CHECK(losses.chroma.item() == Approx(chroma).epsilon(1e-10));
   CHECK(losses.identity.item() == Approx(expected_identity).epsilon(1e-10));
-  CHECK(losses.recomposition.item() == Approx(recomposition).epsilon(1e-10));
+  CHECK(losses.recomposition.item() == Approx(distance_from_clean(recomposed)).epsilon(1e-10));
+  CHECK(losses.drawn.item() == Approx(distance_from_clean(in_drawn_rain)).epsilon(1e-10));
 
   // What rain is taken for granted in the recomposition gets no gradient: of the weights by which G_B made it too.
   ObjectiveOptions only;
@@ -448,11 +457,35 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
   };
   check_gradients(networks, {"G_B.gen.0.weight", "G_B.gen.9.model.0.conv.weight", "G_B.gen.18.weight"},
                   gradients, direct);
-  only.recomposition.weight = 0, only.chroma = only.identity = 1;
+  only.recomposition.weight = 0, only.chroma = only.identity = only.drawn = 1;
   Tape<double> second;
-  const auto both = second.backward(losses_of(networks, only, step).total);
-  check_gradients(networks, {"G_B.gen.0.weight", "G_B.gen.9.model.0.conv.weight", "G_B.gen.18.bias"}, both,
+  const auto others = second.backward(losses_of(networks, only, step).total);
+  check_gradients(networks, {"G_B.gen.0.weight", "G_B.gen.9.model.0.conv.weight", "G_B.gen.18.bias"}, others,
                   [&] { return losses_of(networks, only, step).total; });
+}
+
+TEST_CASE("without a term that needs a network there is no pass through it", "[model]") {
+  const auto networks = spread_networks<float>();
+  const Step<float> step(1);
+  ObjectiveOptions options;
+  options.adversarial = options.location = options.layer = options.consistency = options.sparsity = 0;
+  options.drawn = 1;
+  const Objective<float> objective(networks, options, step.rainy, step.clean, step.streaks);
+  CHECK_FALSE(
+      (options.needs_discriminator() || objective.back() || objective.rain() || objective.identity()));
+  CHECK(same_bits(objective.generator_losses(step.queries).drawn,
+                  losses_of(networks, with_own_terms(), step).drawn));
+}
+
+TEST_CASE("drawn streaks are as large as the images", "[model]") {
+  const Networks<float> networks;
+  const Step<float> step(2);
+  const ObjectiveOptions options = with_own_terms();
+  CHECK(message_of<ShapeError>([&] { Objective<float>(networks, options, step.rainy, step.clean); }) ==
+        "objective: clean images [2,40,44,3], streaks to draw on them [0]");
+  CHECK(message_of<ShapeError>([&] {
+          Objective<float>(networks, options, step.rainy, step.clean, step.only(1).streaks);
+        }) == "objective: clean images [2,40,44,3], streaks to draw on them [1,40,44,3]");
 }
 
 TEST_CASE("a frozen discriminator passes gradients on and gets none", "[model]") {
@@ -515,7 +548,7 @@ TEST_CASE("the loss of two images is the mean of their losses", "[model]") {
   using Losses = GeneratorLosses<double>;
   for (auto loss : {&Losses::adversarial, &Losses::location_rainy, &Losses::location_clean, &Losses::layer,
                     &Losses::consistency, &Losses::sparsity, &Losses::chroma, &Losses::identity,
-                    &Losses::recomposition, &Losses::total}) {
+                    &Losses::recomposition, &Losses::drawn, &Losses::total}) {
     CHECK((first.*loss).item() != (second.*loss).item());
     CHECK((losses.*loss).item() == Approx(((first.*loss).item() + (second.*loss).item()) / 2).epsilon(1e-12));
   }

@@ -242,6 +242,22 @@ TEST_CASE("rain: random options", "[synth]") {
   for (int i = 0; i < 20; ++i) CHECK_NOTHROW(check_rain_options(random_rain_options(random, highest)));
 }
 
+TEST_CASE("rain: any at all", "[synth]") {
+  Random random(1), again(1);
+  std::vector<double> means;
+  for (int i = 0; i < 200; ++i) {
+    const RainOptions options = any_rain_options(random), same = any_rain_options(again);
+    CHECK_NOTHROW(check_rain_options(options));
+    CHECK(options.veil == 0);
+    for (const RainOptionInfo& info : rain_option_table) CHECK(options.*info.value == same.*info.value);
+    if (i < 40) means.push_back(mean_of(render_rain(64, 64, options, random)));
+    if (i < 40) render_rain(64, 64, same, again);
+  }
+  std::ranges::sort(means);
+  CHECK(means[4] < 0.005);  // from nearly none
+  CHECK(means[35] > 0.05);  // to a lot
+}
+
 TEST_CASE("rain: added to an image", "[synth]") {
   const Tensor<float> rain({1, 1, 3, 1}, {0, 0.2f, 1});
   const RainOptions dry{.veil = 0}, misty{.veil = 0.5, .airlight = 0.8}, mist{.veil = 1, .airlight = 0.8};

@@ -109,6 +109,17 @@ TEST_CASE("nlcl-synth: a folder", "[tools]") {
   }
 }
 
+TEST_CASE("nlcl-synth: any rain, another for each image", "[tools]") {
+  const Workplace studio;
+  for (const char* name : {"in/a.png", "in/b.png"})
+    studio.write(name, Image{64, 64, 1, std::vector<std::uint8_t>(4096)});
+  check_silent(studio("nlcl-synth -i in --rain any --preset any --seed 1 --quiet"));
+  CHECK(studio.content("any/a.png") != studio.content("any/b.png"));
+  check_silent(
+      studio("nlcl-synth -i in --rain dry --preset any --brightness 0 --quiet"));  // what is given holds
+  CHECK(studio.image("dry/b.png").pixels == std::vector<std::uint8_t>(4096));
+}
+
 TEST_CASE("nlcl-synth: shrinks by a whole factor", "[tools]") {
   const Workplace studio;
   studio.write("a.png", {2, 5, 1, {0, 2, 10, 20, 99, 4, 6, 30, 41, 99}});

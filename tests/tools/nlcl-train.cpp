@@ -24,7 +24,7 @@ void write_pictures(const Workplace& place) {
 
 // Crops of 40 pixels: a step takes a fraction of a second.
 const std::string small = "nlcl-train --rainy rainy --clean clean --crop 40 --decay 2 --seed 4 ";
-const std::string train = small + "--steps 5 --save-every 1 ";
+const std::string train = small + "--steps 5 --save-every 1 --drawn-weight 0.5 ";
 
 bool has_logged(const Workplace& place) {
   return std::filesystem::exists(place / "run/log.jsonl") && !place.content("run/log.jsonl").empty();
@@ -54,7 +54,8 @@ TEST_CASE("nlcl-train leaves what it says", "[train]") {
   CHECK(place.names("run/checkpoints") == Names{"step-00000004.safetensors", "step-00000005.safetensors"});
   const std::string log = place.content("run/log.jsonl");
   CHECK(std::ranges::count(log, '\n') == 5);
-  for (const char* term : {"chroma", "identity", "recomposition"}) CHECK_THAT(log, Catch::Contains(term));
+  for (const char* term : {"chroma", "identity", "recomposition", "drawn"})
+    CHECK_THAT(log, Catch::Contains(term));
 
   // The weights tell how they were made, and not where.
   const std::string weights = place.content("run/clean.safetensors");

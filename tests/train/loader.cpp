@@ -66,7 +66,9 @@ class Data {
 bool equal(const Tensor<float>& a, const Tensor<float>& b) {
   return a.shape() == b.shape() && std::ranges::equal(a.values(), b.values());
 }
-bool equal(const Batch& a, const Batch& b) { return equal(a.rainy, b.rainy) && equal(a.clean, b.clean); }
+bool equal(const Batch& a, const Batch& b) {
+  return std::ranges::all_of(Batch::parts(), [&](auto part) { return equal(a.*part, b.*part); });
+}
 
 std::vector<Batch> batches(Loader& loader, std::uint64_t first, std::uint64_t count) {
   std::vector<Batch> result;
@@ -111,6 +113,28 @@ TEST_CASE("a crop is a piece of its image", "[loader]") {
         CHECK(first.left <= 60 - 16);
       }
   }
+}
+
+TEST_CASE("a batch has drawn streaks if they are asked for, white and another rain for each image",
+          "[loader]") {
+  const Data data(2, 2, 40, 40);
+  Loader dry = data.loader({.crop = 32, .batch = 2, .seed = 4}),
+         wet = data.loader({.crop = 32, .batch = 2, .seed = 4, .draws_streaks = true});
+  std::set<std::vector<float>> rains;
+  for (std::uint64_t step = 0; step < 8; ++step) {
+    const Batch without = dry.batch(step), with = wet.batch(step);
+    CHECK_FALSE(without.streaks);
+    CHECK(equal(without.rainy, with.rainy));  // it changes nothing else
+    CHECK(equal(without.clean, with.clean));
+    REQUIRE(with.streaks.shape() == Shape{2, 32, 32, 3});
+    const auto values = with.streaks.values();
+    CHECK(std::ranges::all_of(values, [](float x) { return x >= 0 && x <= 2; }));
+    for (std::size_t i = 0; i < values.size(); i += 3)
+      REQUIRE((values[i] == values[i + 1] && values[i] == values[i + 2]));
+    for (const auto image : {values.first(values.size() / 2), values.last(values.size() / 2)})
+      rains.emplace(image.begin(), image.end());
+  }
+  CHECK(rains.size() >= 15);  // at most one without a streak in its place
 }
 
 TEST_CASE("an epoch sees every image once, each in another order", "[loader]") {
@@ -204,7 +228,7 @@ TEST_CASE("grey images are repeated in all colours", "[loader]") {
 
 TEST_CASE("batches do not depend on workers, look-ahead or memory", "[loader]") {
   const Data kept(5, 3, 20, 20), decoded(5, 3, 20, 20, no_memory);
-  const LoaderOptions options{.crop = 9, .batch = 2, .seed = 11};
+  const LoaderOptions options{.crop = 9, .batch = 2, .seed = 11, .draws_streaks = true};
   Loader reference = kept.loader(options);
   const std::vector<Batch> expected = batches(reference, 0, 30);
   for (const Data* data : {&kept, &decoded})
@@ -237,7 +261,7 @@ TEST_CASE("steps may be asked for in any order", "[loader]") {
 
 TEST_CASE("a loader that begins in the middle goes on as if it had never stopped", "[loader]") {
   const Data data(5, 3, 20, 20);
-  const LoaderOptions options{.crop = 9, .batch = 4, .seed = 7, .workers = 2};
+  const LoaderOptions options{.crop = 9, .batch = 4, .seed = 7, .workers = 2, .draws_streaks = true};
   Loader whole = data.loader(options), resumed = data.loader(options);
   const std::vector<Batch> expected = batches(whole, 0, 25);
   CHECK(equal(batches(resumed, 17, 8), {expected.begin() + 17, expected.end()}));

@@ -137,6 +137,35 @@ TEST_CASE("networks with a skip are averaged, saved and loaded with it", "[train
   CHECK_THROWS_AS(Trainer(without).load(trainer.state()), FormatError);
 }
 
+TEST_CASE("with the drawn term alone nothing but G_B learns", "[train]") {
+  TrainerOptions options = run_of(4, 0);
+  ObjectiveOptions& objective = options.objective;
+  objective.adversarial = objective.location = objective.layer = objective.consistency = objective.sparsity =
+      0;
+  objective.drawn = 1;
+  Trainer trainer(options), accumulating(options);
+  const StateFile before = trainer.state();
+  Batch one = batch(40, 0);
+  Random random(5);
+  one.streaks = relu(random_tensor<float>(one.clean.shape(), random));
+  const Losses losses = trainer.run({one});
+  REQUIRE(losses.size() == 2);
+  CHECK(losses.front().first == "drawn");
+  CHECK(losses.front().second == losses.back().second);
+  const StateFile after = trainer.state();
+  for (std::size_t i = 0; i < after.tensors.size(); ++i) {
+    const std::string& name = after.tensors[i].name;
+    INFO(name);
+    if (!name.starts_with("G_B.") && !name.starts_with("adam.G_B."))
+      CHECK(after.tensors[i].bytes == before.tensors[i].bytes);
+    else if (name == "G_B.gen.18.weight")
+      CHECK(after.tensors[i].bytes != before.tensors[i].bytes);
+  }
+
+  CHECK(accumulating.run({one, one}).front().second == losses.front().second);  // twice the half
+  CHECK_THROWS_WITH(trainer.run({batch(40, 1)}), Catch::Contains("streaks to draw on them"));
+}
+
 TEST_CASE("the discriminator may learn at a rate of its own", "[train]") {
   TrainerOptions options = run_of(2, 0);
   options.learning_rate = 1e-3;

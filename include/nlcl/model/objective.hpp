@@ -8,12 +8,13 @@
 //     consistency     mean (B + R - O)^2
 //     sparsity        mean |O - B|
 //
-// Three terms are our own, and of weight 0 unless asked for:
+// Four terms are our own, and of weight 0 unless asked for:
 //
 //     chroma          mean |(O - B) - grey(O - B)|, grey the mean of the channels: rain is white
 //     identity        mean |I - clean|: where it does not rain, nothing is to be done
 //     recomposition   mean |G_B(min(clean + S, 1)) - clean|, S the streaks in O - B, a constant: if O = B + R, any clean
 //                     image with any rain on it is a rainy image, and here the truth is known
+//     drawn           mean |G_B(min(clean + D, 1)) - clean|, D drawn streaks (see synth/rain.hpp)
 //
 // with S = gain max(t - high_pass local(t) - threshold, 0), t = grey(O - B), local the mean over 15 x 15.
 //
@@ -107,12 +108,18 @@ struct RecompositionOptions {
 
 struct ObjectiveOptions {
   double adversarial = 1, location = 1, layer = 1, consistency = 1,
-         sparsity = 0.1;               // weights of the terms; 0 leaves one out
-  double chroma = 0, identity = 0;     // of ours
-  RecompositionOptions recomposition;  // of ours
+         sparsity = 0.1;                       // weights of the terms; 0 leaves one out
+  double chroma = 0, identity = 0, drawn = 0;  // of ours
+  RecompositionOptions recomposition;          // of ours
   Index location_patches = 256, back_patches = 8, rain_patches = 128;  // K of each search
   double location_temperature = 0.07;
   LayerContrastOptions layer_contrast{};  // the asymmetric form; .pooled for cvpr2022
+
+  bool needs_discriminator() const { return adversarial != 0 || layer != 0; }
+  bool needs_background() const {
+    return needs_discriminator() || location != 0 || consistency != 0 || sparsity != 0 || chroma != 0 ||
+           recomposition.weight != 0;
+  }
 };
 
 // One query for each image of the batch and each of the four searches.
@@ -140,7 +147,7 @@ inline Tensor<PatchCenter> draw_queries(const Shape& x, Random& random) {
 template <class T>
 struct GeneratorLosses {
   Tensor<T> adversarial, location_rainy, location_clean, layer, consistency, sparsity;
-  Tensor<T> chroma, identity, recomposition;
+  Tensor<T> chroma, identity, recomposition, drawn;
   Tensor<T> total;  // weighted
 };
 
@@ -152,16 +159,23 @@ Tensor<T> discriminator_loss(const Discriminator<T>& discriminator, const Tensor
 }
 
 // A training step seen from its losses. The forward passes are made once, by the constructor, and serve every
-// term.
+// term; those that no term of a weight above 0 needs are not made.
 template <class T>
 class Objective {
  public:
-  // Images [N,H,W,3] in [-1,1]. Recorded if a tape is there.
+  // Images [N,H,W,3] in [-1,1], and, for the drawn term, streaks of the same shape in [0,2] to lay over the clean
+  // ones. Recorded if a tape is there.
   Objective(const Networks<T>& networks, const ObjectiveOptions& options, const Tensor<T>& rainy_images,
-            const Tensor<T>& clean_images)
-      : networks_(networks), options_(options), rainy_(rainy_images), clean_(clean_images) {
+            const Tensor<T>& clean_images, const Tensor<T>& streaks = {})
+      : networks_(networks),
+        options_(options),
+        rainy_(rainy_images),
+        clean_(clean_images),
+        streaks_(streaks) {
     require<ShapeError>(rainy_.shape() == clean_.shape(), "objective: rainy images ", rainy_.shape(),
                         ", clean ones ", clean_.shape());
+    require<ShapeError>(options.drawn == 0 || streaks.shape() == clean_.shape(), "objective: clean images ",
+                        clean_.shape(), ", streaks to draw on them ", streaks.shape());
     std::vector<int> taps = Networks<T>::location_taps();
     taps.push_back(Generator<T>::layers - 1);
     const auto encode = [&](const Tensor<T>& x, std::vector<Tensor<T>>& keys) {
@@ -171,11 +185,13 @@ class Objective {
       for (Tensor<T>& feature : outputs) keys.push_back(feature.detached());
       return image;
     };
-    back_ = encode(rainy_, rainy_keys_);
-    identity_ = encode(clean_, clean_keys_);
-    rain_ = networks.rain(rainy_);
+    const ObjectiveOptions& o = options_;
+    if (o.needs_background()) back_ = encode(rainy_, rainy_keys_);
+    if (o.location != 0 || o.identity != 0) identity_ = encode(clean_, clean_keys_);
+    if (o.layer != 0 || o.consistency != 0) rain_ = networks.rain(rainy_);
   }
 
+  // Absent without a term that needs them.
   const Tensor<T>& back() const { return back_; }          // B
   const Tensor<T>& rain() const { return rain_; }          // R
   const Tensor<T>& identity() const { return identity_; }  // I
@@ -207,7 +223,8 @@ class Objective {
     }
     if (o.identity != 0) losses.identity = mean_absolute_error(identity_, clean_);
     if (o.recomposition.weight != 0)
-      losses.recomposition = mean_absolute_error(networks_.clean(recomposed()), clean_);
+      losses.recomposition = mean_absolute_error(networks_.clean(in_rain(found_streaks())), clean_);
+    if (o.drawn != 0) losses.drawn = mean_absolute_error(networks_.clean(in_rain(streaks_)), clean_);
 
     const auto add = [&](const Tensor<T>& term, double weight) {
       if (!term) return;
@@ -223,6 +240,7 @@ class Objective {
     add(losses.chroma, o.chroma);
     add(losses.identity, o.identity);
     add(losses.recomposition, o.recomposition.weight);
+    add(losses.drawn, o.drawn);
     return losses;
   }
 
@@ -278,18 +296,24 @@ class Objective {
                   {.padding = radius});
   }
 
-  // The clean images in the rain that G_B finds in the rainy ones; the sum ends at white, as in a file.
-  Tensor<T> recomposed() const {
+  // The clean images with streaks on them; the sum ends at white, as in a file.
+  Tensor<T> in_rain(const Tensor<T>& streaks) const {
+    const NoGrad no_grad;
+    const Tensor<T> added = sum(clean_, streaks);
+    return difference(added, relu(difference(added, level(1))));
+  }
+
+  // What G_B takes off the rainy images, without what is slow or faint.
+  Tensor<T> found_streaks() const {
     const NoGrad no_grad;
     const RecompositionOptions& o = options_.recomposition;
-    const auto level = [&](double value) {
-      return Tensor<T>::full(clean_.shape(), static_cast<T>(value), clean_.device());
-    };
     const Tensor<T> taken = grey(difference(rainy_, back_.detached()));
     const Tensor<T> contrast = sum(taken, scale(local_mean(taken), -o.high_pass));
-    const Tensor<T> streaks = relu(difference(contrast, level(o.threshold)));
-    const Tensor<T> added = sum(clean_, scale(streaks, o.gain));
-    return difference(added, relu(difference(added, level(1))));
+    return scale(relu(difference(contrast, level(o.threshold))), o.gain);
+  }
+
+  Tensor<T> level(double value) const {
+    return Tensor<T>::full(clean_.shape(), static_cast<T>(value), clean_.device());
   }
 
   static Tensor<T> mean_over_taps(std::size_t taps, const auto& loss) {
@@ -300,7 +324,7 @@ class Objective {
 
   const Networks<T>& networks_;
   ObjectiveOptions options_;
-  Tensor<T> rainy_, clean_;
+  Tensor<T> rainy_, clean_, streaks_;
   Tensor<T> back_, rain_, identity_;
   std::vector<Tensor<T>> rainy_keys_, clean_keys_;  // features of O and of clean, constants
 };

@@ -83,6 +83,22 @@ inline RainOptions random_rain_options(Random& random, RainOptions options = med
   return options;
 }
 
+// Any rain at all, for a network that should know all of them: from fine drizzle to a few wide streaks nearby.
+inline RainOptions any_rain_options(Random& random) {
+  const auto between = [&](double low, double high) { return low * std::pow(high / low, random.uniform()); };
+  RainOptions options{.angle = random.uniform(-40, 40),
+                      .spread = between(0.2, 6),
+                      .length = between(6, 100),
+                      .width = between(0.7, 4),
+                      .depth = random.uniform(1, 5),
+                      .brightness = between(0.08, 0.8),
+                      .veil = 0};
+  // How much of the picture typical streaks would cover if none were farther than the nearest.
+  const double cover = between(0.03, 1.2);
+  options.density = std::min(1e6 * cover / (options.length * options.width), 100'000.0);
+  return options;
+}
+
 namespace detail {
 
 // A Gaussian drop, moved along a line; half of its brightness is left at the ends, which are soft.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,7 @@
 #include "nlcl/core/random.hpp"
 #include "nlcl/core/tensor.hpp"
 #include "nlcl/io/dataset.hpp"
+#include "nlcl/synth/rain.hpp"
 
 namespace nlcl {
 
@@ -33,11 +35,16 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   int workers = 1;
   int ahead = 4;  // steps prepared beyond the one in use
+  bool draws_streaks = false;
 };
 
-// Image n of one has nothing to do with image n of the other.
+// Image n of `rainy` has nothing to do with image n of `clean`.
 struct Batch {
   Tensor<float> rainy, clean;  // [N,crop,crop,3] in [-1, 1]
+  Tensor<float>
+      streaks{};  // drawn ones to lay over `clean`, of its shape, in [0, 2]; absent unless asked for
+
+  static constexpr auto parts() { return std::array{&Batch::rainy, &Batch::clean, &Batch::streaks}; }
 };
 
 namespace detail {
@@ -148,6 +155,7 @@ class Loader {
   // The upper half of all streams is the loader's; a folder has half of that.
   static constexpr std::uint64_t rainy_streams = std::uint64_t{2} << 62;
   static constexpr std::uint64_t clean_streams = std::uint64_t{3} << 62;
+  static constexpr std::uint64_t streak_streams = clean_streams | std::uint64_t{1} << 60;
 
   void work(const std::stop_token& stop) {
     detail::CropSampler rainy(rainy_, options_.crop, options_.seed, rainy_streams);
@@ -158,7 +166,8 @@ class Loader {
       lock.unlock();
       Result result;
       try {
-        result.batch = {crops(rainy, step), crops(clean, step)};
+        result.batch = {crops(rainy, step), crops(clean, step),
+                        options_.draws_streaks ? streaks(step) : Tensor<float>()};
       } catch (...) {
         result.error = std::current_exception();
       }
@@ -178,6 +187,22 @@ class Loader {
     for (Index n = 0; n < options_.batch; ++n)
       sampler.write(step * static_cast<std::uint64_t>(options_.batch) + static_cast<std::uint64_t>(n),
                     out + n * options_.crop * options_.crop * 3);
+    return result;
+  }
+
+  // Each clean image has a rain of its own, white: the same in all channels.
+  Tensor<float> streaks(std::uint64_t step) const {
+    const Index crop = options_.crop;
+    Tensor<float> result({options_.batch, crop, crop, 3});
+    float* out = result.mutable_data();
+    for (Index n = 0; n < options_.batch; ++n) {
+      const std::uint64_t sample =
+          step * static_cast<std::uint64_t>(options_.batch) + static_cast<std::uint64_t>(n);
+      Random random(options_.seed, streak_streams | sample);
+      const RainOptions kind = any_rain_options(random);
+      for (const float value : render_rain(crop, crop, kind, random).values())
+        for (int c = 0; c < 3; ++c) *out++ = 2 * value;
+    }
     return result;
   }
 

@@ -53,15 +53,20 @@ class Staging {
  private:
   void copy(const std::vector<Batch>& batches, std::vector<Batch>& to) {
     std::size_t bytes = 0;
-    for (const Batch& batch : batches) bytes += bytes_of(batch.rainy) + bytes_of(batch.clean);
+    for (const Batch& batch : batches)
+      for (auto part : Batch::parts()) bytes += bytes_of(batch.*part);
     copies_->finish();  // the pinned memory is free again
     if (pinned_.bytes() < bytes) pinned_ = cuda::PinnedMemory(bytes);
     to.resize(batches.size());
     auto* staged = static_cast<std::byte*>(pinned_.data());
     for (std::size_t i = 0; i < batches.size(); ++i)
-      for (auto image : {&Batch::rainy, &Batch::clean}) {
-        const Tensor<float>& from = batches[i].*image;
-        Tensor<float>& there = to[i].*image;
+      for (auto part : Batch::parts()) {
+        const Tensor<float>& from = batches[i].*part;
+        Tensor<float>& there = to[i].*part;
+        if (!from) {
+          there = {};
+          continue;
+        }
         if (!there || !(there.shape() == from.shape())) {
           there = Tensor<float>(from.shape(), device_);
           copies_->wait();  // the memory may have been another's a moment ago
@@ -73,7 +78,7 @@ class Staging {
   }
 
   static std::size_t bytes_of(const Tensor<float>& x) {
-    return static_cast<std::size_t>(x.size()) * sizeof(float);
+    return x ? static_cast<std::size_t>(x.size()) * sizeof(float) : 0;
   }
 
   Device device_;

@@ -185,8 +185,9 @@ class Trainer {
     const Batch here = on_device(batch);
     const Queries at = on_device(queries);
     Tape<float> tape;  // one forward pass serves both steps
-    const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean);
-    discriminator_adam_.update_parameters(discriminator_gradients(objective.back(), here.clean, 1));
+    const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.streaks);
+    if (options_.objective.needs_discriminator())
+      discriminator_adam_.update_parameters(discriminator_gradients(objective.back(), here.clean, 1));
     generator_adam_.update_parameters(generator_gradients(tape, objective, at, 1));
     update_averages();
   }
@@ -197,6 +198,7 @@ class Trainer {
     const double share = 1.0 / static_cast<double>(batches.size());
     Gradients<float> of_discriminator, of_generators;
     for (const Batch& batch : batches) {
+      if (!options_.objective.needs_discriminator()) break;
       const Batch here = on_device(batch);
       const Tensor<float> back = [&] {
         const NoGrad no_grad;
@@ -208,7 +210,7 @@ class Trainer {
     for (std::size_t i = 0; i < batches.size(); ++i) {
       const Batch here = on_device(batches[i]);
       Tape<float> tape;
-      const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean);
+      const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.streaks);
       of_generators.add(generator_gradients(tape, objective, on_device(draw(here, i)), share));
     }
     generator_adam_.update_parameters(of_generators);
@@ -221,16 +223,16 @@ class Trainer {
     if (!recording_ || !(recording_->batch.rainy.shape() == batch.rainy.shape()) ||
         recording_->precision != precision()) {
       recording_.reset();
-      const auto place = [&](const auto& x) { return x.to(device()).clone(); };
+      const auto place = [&](const auto& x) { return x ? x.to(device()).clone() : x; };
       recording_ =
-          Recording{{place(batch.rainy), place(batch.clean)},
+          Recording{{place(batch.rainy), place(batch.clean), place(batch.streaks)},
                     {place(queries.rainy), place(queries.clean), place(queries.back), place(queries.rain)},
                     precision(),
                     {}};
       return compute(recording_->batch, recording_->queries);
     }
-    recording_->batch.rainy.assign(batch.rainy);
-    recording_->batch.clean.assign(batch.clean);
+    for (auto part : Batch::parts())
+      if (batch.*part) (recording_->batch.*part).assign(batch.*part);
     for (auto query : {&Queries::rainy, &Queries::clean, &Queries::back, &Queries::rain})
       (recording_->queries.*query).assign(queries.*query);
     if (!recording_->graph) {
@@ -244,7 +246,12 @@ class Trainer {
   Queries on_device(const Queries& q) const {
     return {q.rainy.to(device()), q.clean.to(device()), q.back.to(device()), q.rain.to(device())};
   }
-  Batch on_device(const Batch& batch) const { return {batch.rainy.to(device()), batch.clean.to(device())}; }
+  Batch on_device(const Batch& batch) const {
+    Batch here;
+    for (auto part : Batch::parts())
+      if (batch.*part) here.*part = (batch.*part).to(device());
+    return here;
+  }
 
   Gradients<float> discriminator_gradients(const Tensor<float>& back, const Tensor<float>& clean,
                                            double share) {
@@ -268,6 +275,7 @@ class Trainer {
     note("chroma", found.chroma, share);
     note("identity", found.identity, share);
     note("recomposition", found.recomposition, share);
+    note("drawn", found.drawn, share);
     note("total", found.total, share);
     return tape.backward(scale(found.total, share));
   }
@@ -275,7 +283,7 @@ class Trainer {
   // ---- Losses. Each has a place in losses_, which is read once, when the step is done.
 
   void prepare_losses(std::size_t parts) {
-    constexpr Index names = 11;
+    constexpr Index names = 12;
     const Shape shape{static_cast<Index>(parts) * names};
     if (losses_ && losses_.shape() == shape) return;
     recording_.reset();  // it writes to the old ones
