@@ -24,6 +24,7 @@ inline nlcl::Generator<float> read_generator(const std::filesystem::path& weight
   try {
     nlcl::Generator<float> generator;
     nlcl::load_state(generator, nlcl::read_checkpoint(weights));
+    (void)generator.tile();  // throws if it is none
     return generator;
   } catch (const nlcl::MemoryError&) {
     throw;
@@ -43,8 +44,8 @@ class PlanMemory {
   explicit PlanMemory(nlcl::Device device) : device_(device) {}
 
   // To be called before a plan runs on an image. Throws nlcl::MemoryError.
-  void prepare(const nlcl::Image& image) {
-    check(image);
+  void prepare(const nlcl::Image& image, const nlcl::GeneratorPlan& plan) {
+    check(image, plan.tile());
     const nlcl::Shape shape{1, image.height, image.width, 3};
     if (!(shape == last_shape_)) pool().trim();  // blocks of another size are of no use
     last_shape_ = shape;
@@ -56,17 +57,20 @@ class PlanMemory {
 
  private:
   // A system that promises more memory than it has kills the program that takes it at its word.
-  void check(const nlcl::Image& image) const {
+  void check(const nlcl::Image& image, nlcl::Index tile) const {
     if constexpr (nlcl::has_cuda)
-      if (device_.is_cuda())
+      if (device_.is_cuda()) {
+        const nlcl::Index longest = tile > 0 ? tile : std::max(image.height, image.width);
         return check(image,
-                     nlcl::cuda::GeneratorPlan::memory(1, image.height, image.width, nlcl::precision()),
+                     nlcl::cuda::GeneratorPlan::memory(1, std::min(image.height, longest),
+                                                       std::min(image.width, longest), nlcl::precision()),
                      nlcl::cuda::free_memory(device_.index) + pool().stats().cached);
+      }
     rlimit limit{};
     getrlimit(RLIMIT_AS, &limit);
     const long installed = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
     const std::size_t available = std::min<std::size_t>(static_cast<std::size_t>(installed), limit.rlim_cur);
-    check(image, nlcl::GeneratorPlan::memory(image.height, image.width, nlcl::threads()), available);
+    check(image, nlcl::GeneratorPlan::memory(image.height, image.width, nlcl::threads(), tile), available);
   }
   static void check(const nlcl::Image& image, std::size_t needed, std::size_t available) {
     nlcl::require<nlcl::MemoryError>(needed <= available, image.height, " x ", image.width, " pixels need ",

@@ -181,7 +181,7 @@ class Layers {
 
   Tensor<float> run(const GeneratorPlan& plan, const fs::path& file) {
     const Image image = read_image(file);
-    memory_.prepare(image);
+    memory_.prepare(image, plan);
     return plan(to_tensor(image).to(device_)).to(Device::cpu());
   }
 

@@ -8,6 +8,8 @@
 #include "common.hpp"
 #include "nlcl/core/elementwise.hpp"
 #include "nlcl/io/checkpoint.hpp"
+#include "nlcl/io/module_state.hpp"
+#include "nlcl/model/generator.hpp"
 
 namespace fs = std::filesystem;
 using namespace nlcl;
@@ -35,6 +37,7 @@ struct Options {
   fs::path input, output;
   std::string part;                   // of a checkpoint's tensors, those of the network of this name
   std::vector<fs::path> others;       // to take the mean with
+  Index tile = -1;                    // of a generator; -1: as it is
   std::vector<std::string> metadata;  // KEY=VALUE
 };
 
@@ -78,6 +81,19 @@ StateFile mean_of(StateFile first, const Options& options) {
   return first;
 }
 
+// Says that the generator takes images in squares of this side; 0: that it takes them whole.
+void set_tile(StateFile& file, Index side) {
+  try {
+    Generator<float> generator;
+    load_state(generator, file);
+    std::erase_if(file.tensors, [](const RawTensor& tensor) { return tensor.name == "gen.tile"; });
+    if (side > 0)
+      file.tensors.push_back(from_tensor("gen.tile", Tensor<float>::full({1}, static_cast<float>(side))));
+  } catch (const FormatError& error) {
+    throw FormatError(text("--tile is for a generator: ", error.what()));
+  }
+}
+
 int convert_checkpoint(const Options& options) {
   std::error_code ignored;
   const std::string extension = options.output.extension().string();
@@ -86,6 +102,8 @@ int convert_checkpoint(const Options& options) {
                       ": the name ends in '", extension, "', expected .pth, .pt or .safetensors");
   require<UsageError>(!is_torch || options.metadata.empty(), options.output.string(),
                       ": a PyTorch checkpoint has no place for --metadata");
+  require<UsageError>(options.tile <= 0 || options.tile >= Tiling::smallest_side, "--tile ", options.tile,
+                      ": expected 0, or ", Tiling::smallest_side, " to ", Tiling::largest_side);
   std::vector<fs::path> inputs = options.others;
   inputs.push_back(options.input);
   for (const fs::path& input : inputs)
@@ -94,6 +112,7 @@ int convert_checkpoint(const Options& options) {
 
   StateFile file = read(options.input, options.part);
   if (!options.others.empty()) file = mean_of(std::move(file), options);
+  if (options.tile >= 0) set_tile(file, options.tile);
   for (const std::string& entry : options.metadata) {
     const std::size_t equals = entry.find('=');
     file.metadata[entry.substr(0, equals)] = entry.substr(equals + 1);
@@ -130,6 +149,11 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false)
       ->check(CLI::ExistingFile)
       ->option_text("FILE");
+  app.add_option(
+         "--tile", options.tile,
+         "of a generator: take images in squares of N pixels, the crop that it was trained on; 0: whole")
+      ->check(CLI::Range(Index{0}, Tiling::largest_side))
+      ->option_text("N");
   app.add_option("--metadata", options.metadata, "text for a safetensors file; may be repeated")
       ->allow_extra_args(false)
       ->check([](const std::string& entry) {

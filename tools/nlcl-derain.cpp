@@ -129,7 +129,8 @@ class Derainer {
   std::string operator()(const Job& job) {
     const auto start = std::chrono::steady_clock::now();
     const Image image = decode_image(read_bytes(job.input));
-    memory_.prepare(image);
+    memory_.prepare(image, clean_);
+    if (rain_) memory_.prepare(image, *rain_);
 
     const Tensor<float> x = to_tensor(image).to(device_);
     const auto layer = [&](const GeneratorPlan& plan) { return plan(x).to(Device::cpu()); };

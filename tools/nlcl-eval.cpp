@@ -244,7 +244,7 @@ class Judge {
 
   // As nlcl-derain writes it: grey images stay grey.
   Image derained(const Image& image) {
-    memory_.prepare(image);
+    memory_.prepare(image, *plan_);
     const Image clean = to_image((*plan_)(to_tensor(image).to(device_)).to(Device::cpu()));
     return image.channels < 3 ? to_grey(clean) : clean;
   }

@@ -48,14 +48,17 @@ std::optional<Size> parse_size(const std::string& text) {
   return second_error == std::errc() && rest == end && is_sane ? std::optional(size) : std::nullopt;
 }
 
-// Empty if the file is a generator, else what is wrong.
-std::string why_no_generator(const StateFile& file) {
+struct Form {
+  std::string reason;  // why the file is no generator; empty if it is one
+  Index tile = 0;      // of the generator
+};
+Form form_of(const StateFile& file) {
   try {
     Generator<float> generator;
     load_state(generator, file);
-    return "";
+    return {"", generator.tile()};
   } catch (const FormatError& error) {
-    return error.what();
+    return {error.what()};
   }
 }
 
@@ -75,12 +78,12 @@ Json describe(const Options& options) {
                        {"dtype", info_of(tensor.dtype).name},
                        {"shape", std::vector<Index>(tensor.shape.begin(), tensor.shape.end())}});
   }
+  const auto [reason, tile] = form_of(file);
   for (const std::string& image : options.sizes) {
     const auto [height, width] = *parse_size(image);
     memory.push_back(
-        {{"size", {height, width}}, {"bytes", GeneratorPlan::memory(height, width, options.threads)}});
+        {{"size", {height, width}}, {"bytes", GeneratorPlan::memory(height, width, options.threads, tile)}});
   }
-  const std::string reason = why_no_generator(file);
   Json result{{"file", options.file.string()},
               {"format", is_torch ? "PyTorch" : "safetensors"},
               {"bytes", size},
@@ -89,6 +92,7 @@ Json describe(const Options& options) {
               {"metadata", file.metadata},
               {"generator", reason.empty()}};
   if (reason.empty()) {
+    result["tile"] = tile;
     result["threads"] = options.threads;
     result["memory"] = memory;
   } else {
@@ -111,7 +115,9 @@ void print(const Json& d) {
     std::cout << "not a generator: " << d["reason"].get<std::string>() << '\n';
     return;
   }
-  std::cout << "a generator; memory for inference with " << d["threads"] << " threads\n";
+  std::cout << "a generator, which takes images "
+            << (d["tile"] == 0 ? "whole" : text("in squares of ", d["tile"]))
+            << "; memory for inference with " << d["threads"] << " threads\n";
   for (const Json& m : d["memory"])
     std::cout << "  " << std::setw(32) << text(m["size"][0], " x ", m["size"][1], " pixels") << ' '
               << tools::bytes_text(m["bytes"]) << '\n';

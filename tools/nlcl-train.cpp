@@ -201,7 +201,7 @@ class Run {
                 {.crop = o.crop,
                  .batch = o.batch,
                  .seed = o.trainer.seed,
-                 .draws_streaks = o.trainer.objective.drawn != 0}) {
+                 .draws_rain = o.trainer.objective.drawn != 0}) {
     const auto begin = [&] {
       directory_.cut_log(0);
       if (o.start.empty()) return;
@@ -311,8 +311,12 @@ class Run {
         {"seed", std::to_string(o_.trainer.seed)},
         {"options", without_paths(config_)},
         {"nlcl", version}};
-    write_safetensors(directory_.path() / "clean.safetensors", state_of(trainer_.clean(), metadata));
-    write_safetensors(directory_.path() / "rain.safetensors", state_of(trainer_.rain(), metadata));
+    const auto write = [&](const char* name, Generator<float> generator) {
+      generator.set_tile(o_.crop);  // its norms have seen nothing larger
+      write_safetensors(directory_.path() / name, state_of(generator, metadata));
+    };
+    write("clean.safetensors", trainer_.clean());
+    write("rain.safetensors", trainer_.rain());
   }
 
   // The configuration as it may be shown to others: where the images lie is nobody's business.

@@ -46,6 +46,7 @@
 #include "nlcl/model/generator_plan.hpp"
 #include "nlcl/model/objective.hpp"
 #include "nlcl/model/projection.hpp"
+#include "nlcl/model/tiles.hpp"
 #include "nlcl/nn/conv_layer.hpp"
 #include "nlcl/nn/init.hpp"
 #include "nlcl/nn/linear_layer.hpp"

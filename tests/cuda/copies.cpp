@@ -11,10 +11,10 @@ using namespace nlcl::test;
 
 namespace {
 
-Batch batch(Index side, std::uint64_t seed, bool with_streaks = true) {
+Batch batch(Index side, std::uint64_t seed, bool with_drawn = true) {
   Random random(seed);
   const auto images = [&] { return random_tensor<float>({2, side, side, 3}, random); };
-  return {images(), images(), with_streaks ? images() : Tensor<float>()};
+  return {images(), images(), with_drawn ? images() : Tensor<float>()};
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ TEST_CASE("batches arrive on the device as they were", "[cuda]") {
           }
       };
       check();
-      // The next has another size now and then, no streaks, and two batches instead of one.
+      // The next has another size now and then, no drawn ones, and two batches instead of one.
       std::vector<Batch> next(step == 3 ? 2 : 1, batch(7, 9));
       next.front() = batch(step == 2 ? 6 : 5, step + 1, step != 1);
       staging.put(next);

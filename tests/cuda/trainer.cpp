@@ -20,7 +20,7 @@ Batch batch(std::uint64_t seed) {
   Random random(seed);
   const Tensor<float> rainy = random_tensor<float>({1, side, side, 3}, random);
   const Tensor<float> clean = random_tensor<float>({1, side, side, 3}, random);
-  return {rainy, clean, relu(random_tensor<float>({1, side, side, 3}, random))};
+  return {rainy, clean, random_tensor<float>({1, side, side, 3}, random)};
 }
 
 TrainerOptions options_on(Device device, bool graph) {

@@ -45,14 +45,14 @@ std::map<std::string, Tensor<T>> parameters_of(Networks<T>& networks) {
 // A small step: images with a different query for every search.
 template <class T>
 struct Step {
-  Tensor<T> rainy, clean, streaks;  // [N,40,44,3]
+  Tensor<T> rainy, clean, drawn;  // [N,40,44,3]
   Queries queries;
 
   explicit Step(Index batch) {
     Random random(1);
     rainy = random_tensor<T>({batch, 40, 44, 3}, random);
     clean = random_tensor<T>({batch, 40, 44, 3}, random);
-    streaks = relu(random_tensor<T>({batch, 40, 44, 3}, random));
+    drawn = random_tensor<T>({batch, 40, 44, 3}, random);
     for (auto* query : {&queries.rainy, &queries.clean, &queries.back, &queries.rain})
       *query = draw_queries(rainy.shape(), random);
   }
@@ -67,7 +67,7 @@ struct Step {
       return patch_centers({{0, all(n).row, all(n).column}});
     };
     Step step(1);
-    step.rainy = image(rainy), step.clean = image(clean), step.streaks = image(streaks);
+    step.rainy = image(rainy), step.clean = image(clean), step.drawn = image(drawn);
     step.queries = {query(queries.rainy), query(queries.clean), query(queries.back), query(queries.rain)};
     return step;
   }
@@ -89,7 +89,7 @@ ObjectiveOptions with_own_terms() {
 template <class T>
 GeneratorLosses<T> losses_of(const Networks<T>& networks, const ObjectiveOptions& options,
                              const Step<T>& step) {
-  return Objective<T>(networks, options, step.rainy, step.clean, step.streaks).generator_losses(step.queries);
+  return Objective<T>(networks, options, step.rainy, step.clean, step.drawn).generator_losses(step.queries);
 }
 
 // Backward against central differences, for one element of each of the parameters that are named. The step is as
@@ -407,7 +407,7 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
     return total / (15 * 15);
   };
   const RecompositionOptions own = with_own_terms().recomposition;
-  Tensor<double> recomposed(shape), in_drawn_rain(shape);
+  Tensor<double> recomposed(shape);
   double chroma = 0, expected_identity = 0;
   Index white = 0, dry = 0;
   const auto count = static_cast<double>(back.size());
@@ -422,8 +422,6 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
           expected_identity += std::abs(identity.values()[at] - step.clean.values()[at]) / count;
           const double sum = step.clean.values()[at] + own.gain * std::max(streak, 0.0);
           recomposed.mutable_data()[k] = std::min(sum, 1.0);
-          in_drawn_rain.mutable_data()[k] =
-              std::min(step.clean.values()[at] + step.streaks.values()[at], 1.0);
           white += sum > 1;
           dry += streak <= 0;
         }
@@ -444,7 +442,7 @@ TEST_CASE("the terms of our own are off by default, and are what they are said t
   CHECK(losses.chroma.item() == Approx(chroma).epsilon(1e-10));
   CHECK(losses.identity.item() == Approx(expected_identity).epsilon(1e-10));
   CHECK(losses.recomposition.item() == Approx(distance_from_clean(recomposed)).epsilon(1e-10));
-  CHECK(losses.drawn.item() == Approx(distance_from_clean(in_drawn_rain)).epsilon(1e-10));
+  CHECK(losses.drawn.item() == Approx(distance_from_clean(step.drawn)).epsilon(1e-10));
 
   // What rain is taken for granted in the recomposition gets no gradient: of the weights by which G_B made it too.
   ObjectiveOptions only;
@@ -470,22 +468,22 @@ TEST_CASE("without a term that needs a network there is no pass through it", "[m
   ObjectiveOptions options;
   options.adversarial = options.location = options.layer = options.consistency = options.sparsity = 0;
   options.drawn = 1;
-  const Objective<float> objective(networks, options, step.rainy, step.clean, step.streaks);
+  const Objective<float> objective(networks, options, step.rainy, step.clean, step.drawn);
   CHECK_FALSE(
       (options.needs_discriminator() || objective.back() || objective.rain() || objective.identity()));
   CHECK(same_bits(objective.generator_losses(step.queries).drawn,
                   losses_of(networks, with_own_terms(), step).drawn));
 }
 
-TEST_CASE("drawn streaks are as large as the images", "[model]") {
+TEST_CASE("images in drawn rain are those of the clean ones", "[model]") {
   const Networks<float> networks;
   const Step<float> step(2);
   const ObjectiveOptions options = with_own_terms();
   CHECK(message_of<ShapeError>([&] { Objective<float>(networks, options, step.rainy, step.clean); }) ==
-        "objective: clean images [2,40,44,3], streaks to draw on them [0]");
+        "objective: clean images [2,40,44,3], in drawn rain [0]");
   CHECK(message_of<ShapeError>([&] {
-          Objective<float>(networks, options, step.rainy, step.clean, step.only(1).streaks);
-        }) == "objective: clean images [2,40,44,3], streaks to draw on them [1,40,44,3]");
+          Objective<float>(networks, options, step.rainy, step.clean, step.only(1).drawn);
+        }) == "objective: clean images [2,40,44,3], in drawn rain [1,40,44,3]");
 }
 
 TEST_CASE("a frozen discriminator passes gradients on and gets none", "[model]") {

@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "nlcl/io/checkpoint.hpp"
+#include "nlcl/io/module_state.hpp"
+#include "nlcl/model/generator.hpp"
 #include "programs.hpp"
 
 using namespace nlcl;
@@ -111,6 +113,22 @@ TEST_CASE("nlcl-convert: one network of many", "[tools]") {
   CHECK_THAT(none.err, Catch::Contains("begins with 'G.'"));
 }
 
+TEST_CASE("nlcl-convert: the tile of a generator", "[tools]") {
+  const Workplace place;
+  Generator<float> generator(Random(1));
+  write_checkpoint(place / "whole.safetensors", state_of(generator));
+  CHECK(place("nlcl-convert whole.safetensors a.pth --tile 96").code == 0);
+  CHECK(place("nlcl-convert a.pth b.safetensors --tile 64").code == 0);
+  generator.set_tile(64);
+  check_same_tensors(read_checkpoint(place / "b.safetensors"), state_of(generator));
+  CHECK(place("nlcl-convert b.safetensors c.safetensors --tile 0").code == 0);
+  CHECK(place.content("c.safetensors") == place.content("whole.safetensors"));
+
+  write_checkpoint(place / "x.safetensors", {{tensor("x", DType::f32, {3})}, {}});
+  check_error(place("nlcl-convert x.safetensors y.safetensors --tile 96"), 1,
+              "--tile is for a generator: checkpoint: no tensor 'gen.0.weight'");
+}
+
 TEST_CASE("nlcl-convert: the content decides what the input is", "[tools]") {
   const Workplace place;
   const StateFile file{{tensor("x", DType::f32, {3})}, {}};
@@ -156,6 +174,8 @@ TEST_CASE("nlcl-convert: mistakes", "[tools]") {
                      {from_a + "b", 2, "b: the name ends in ''"},
                      {from_a + "a.safetensors", 2, "a.safetensors would overwrite the input"},
                      {from_a + "folder/../a.safetensors", 2, "would overwrite the input"},
+                     {from_a + "b.safetensors --tile 31", 2, "--tile 31: expected 0, or 32 to 65536"},
+                     {from_a + "b.safetensors --tile -1", 2, "--tile: Value -1 not in range"},
                      {from_a + "b.safetensors --metadata epoch", 2, "expected KEY=VALUE, is epoch"},
                      {from_a + "b.safetensors --metadata =7", 2, "expected KEY=VALUE, is =7"},
                      {from_a + "b.pth --metadata epoch=7", 2, "no place for --metadata"},

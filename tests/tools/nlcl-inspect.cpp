@@ -38,7 +38,8 @@ TEST_CASE("nlcl-inspect: as text", "[tools]") {
   for (const char* line : {"  gen.16.model.1.conv.weight       F32  [32,32,3,3]\n",
                            "  gen.18.bias                      F32  [3]\n",
                            "metadata\n  note                             \"two\\nlines\"\n",
-                           "memory for inference with 3 threads\n  40 x 50 pixels                   ",
+                           "a generator, which takes images whole; memory for inference with 3 threads\n  40 "
+                           "x 50 pixels                   ",
                            "  2160 x 3840 pixels               2.4"})
     CHECK_THAT(run.out, Catch::Contains(line));
   CHECK(std::ranges::count(run.out, '\n') == 1 + 72 + 2 + 1 + 2);
@@ -57,10 +58,23 @@ TEST_CASE("nlcl-inspect: as JSON", "[tools]") {
   CHECK(found["parameters"] == 316195);
   CHECK(found["metadata"] == Json::object());
   CHECK(found["generator"] == true);
+  CHECK(found["tile"] == 0);
   CHECK(found["memory"].size() == 3);
   CHECK(found["memory"][1] == Json{{"size", {512, 1024}}, {"bytes", GeneratorPlan::memory(512, 1024, 2)}});
   CHECK(Json::parse(place()("nlcl-inspect --json a.safetensors").out)["metadata"] ==
         Json{{"note", "two\nlines"}});
+}
+
+TEST_CASE("nlcl-inspect: a generator with tiles", "[tools]") {
+  const Workplace& files = place();
+  Generator<float> generator(Random(1));
+  generator.set_tile(64);
+  write_checkpoint(files / "tiled.safetensors", state_of(generator));
+  CHECK_THAT(files("nlcl-inspect tiled.safetensors").out,
+             Catch::Contains("a generator, which takes images in squares of 64; memory"));
+  const Json found = Json::parse(files("nlcl-inspect tiled.safetensors --json -j 2").out);
+  CHECK(found["tile"] == 64);
+  CHECK(found["memory"][2]["bytes"] == GeneratorPlan::memory(2160, 3840, 2, 64));
 }
 
 TEST_CASE("nlcl-inspect: a checkpoint that is no generator", "[tools]") {

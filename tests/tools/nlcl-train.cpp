@@ -61,6 +61,7 @@ TEST_CASE("nlcl-train leaves what it says", "[train]") {
   const std::string weights = place.content("run/clean.safetensors");
   CHECK_THAT(weights, Catch::Contains("3 rainy and 3 clean images") && Catch::Contains("back-patches=6"));
   CHECK_THAT(weights, !Catch::Contains((place / "rainy").string()) && !Catch::Contains("output="));
+  CHECK(to_tensor<float>(read_safetensors(place / "run/clean.safetensors").at("gen.tile")).item() == 40);
   CHECK(place("nlcl-derain -i rainy/0.png -o out.png -w run/clean.safetensors").code == 0);
 }
 

@@ -115,24 +115,24 @@ TEST_CASE("a crop is a piece of its image", "[loader]") {
   }
 }
 
-TEST_CASE("a batch has drawn streaks if they are asked for, white and another rain for each image",
-          "[loader]") {
+TEST_CASE("a batch has its clean images in drawn rain if that is asked for, each in its own", "[loader]") {
   const Data data(2, 2, 40, 40);
   Loader dry = data.loader({.crop = 32, .batch = 2, .seed = 4}),
-         wet = data.loader({.crop = 32, .batch = 2, .seed = 4, .draws_streaks = true});
+         wet = data.loader({.crop = 32, .batch = 2, .seed = 4, .draws_rain = true});
   std::set<std::vector<float>> rains;
   for (std::uint64_t step = 0; step < 8; ++step) {
     const Batch without = dry.batch(step), with = wet.batch(step);
-    CHECK_FALSE(without.streaks);
+    CHECK_FALSE(without.drawn);
     CHECK(equal(without.rainy, with.rainy));  // it changes nothing else
     CHECK(equal(without.clean, with.clean));
-    REQUIRE(with.streaks.shape() == Shape{2, 32, 32, 3});
-    const auto values = with.streaks.values();
-    CHECK(std::ranges::all_of(values, [](float x) { return x >= 0 && x <= 2; }));
-    for (std::size_t i = 0; i < values.size(); i += 3)
-      REQUIRE((values[i] == values[i + 1] && values[i] == values[i + 2]));
-    for (const auto image : {values.first(values.size() / 2), values.last(values.size() / 2)})
-      rains.emplace(image.begin(), image.end());
+    REQUIRE(with.drawn.shape() == Shape{2, 32, 32, 3});
+    for (const float value : with.drawn.values()) REQUIRE((value >= -1 && value <= 1));
+    for (std::size_t n = 0; n < 2; ++n) {
+      std::vector<float> rain;
+      for (std::size_t i = n * 3072; i < (n + 1) * 3072; ++i)
+        rain.push_back(with.drawn.values()[i] - with.clean.values()[i]);
+      rains.insert(rain);
+    }
   }
   CHECK(rains.size() >= 15);  // at most one without a streak in its place
 }
@@ -228,7 +228,7 @@ TEST_CASE("grey images are repeated in all colours", "[loader]") {
 
 TEST_CASE("batches do not depend on workers, look-ahead or memory", "[loader]") {
   const Data kept(5, 3, 20, 20), decoded(5, 3, 20, 20, no_memory);
-  const LoaderOptions options{.crop = 9, .batch = 2, .seed = 11, .draws_streaks = true};
+  const LoaderOptions options{.crop = 9, .batch = 2, .seed = 11, .draws_rain = true};
   Loader reference = kept.loader(options);
   const std::vector<Batch> expected = batches(reference, 0, 30);
   for (const Data* data : {&kept, &decoded})
@@ -261,7 +261,7 @@ TEST_CASE("steps may be asked for in any order", "[loader]") {
 
 TEST_CASE("a loader that begins in the middle goes on as if it had never stopped", "[loader]") {
   const Data data(5, 3, 20, 20);
-  const LoaderOptions options{.crop = 9, .batch = 4, .seed = 7, .workers = 2, .draws_streaks = true};
+  const LoaderOptions options{.crop = 9, .batch = 4, .seed = 7, .workers = 2, .draws_rain = true};
   Loader whole = data.loader(options), resumed = data.loader(options);
   const std::vector<Batch> expected = batches(whole, 0, 25);
   CHECK(equal(batches(resumed, 17, 8), {expected.begin() + 17, expected.end()}));

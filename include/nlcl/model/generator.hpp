@@ -14,7 +14,8 @@
 //     y = x + layers(x)        layer 18 begins at zero
 //
 // the layers say only what to change. A checkpoint with a skip has the tensor `gen.skip`, so it is known by its
-// file.
+// file. In the same way `gen.tile` says that larger images are to be taken in squares of this side (see
+// model/tiles.hpp); this is for inference, and nothing to the generator itself.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "nlcl/model/tiles.hpp"
 #include "nlcl/nn/conv_layer.hpp"
 #include "nlcl/ops/instance_norm.hpp"
 #include "nlcl/ops/relu.hpp"
@@ -74,17 +76,34 @@ class Generator {
     skip = wanted ? Tensor<T>::full({1}, T{1}, head.weight.device()) : Tensor<T>();
   }
 
+  // The side of the squares in which a plan takes larger images; 0: as they are. Throws FormatError if the file had
+  // another number there than a side can be.
+  Index tile() const {
+    if (!tile_side) return 0;
+    const T side = tile_side.to(Device::cpu()).item();
+    require<FormatError>(side >= T{Tiling::smallest_side} && side <= T{Tiling::largest_side},
+                         "generator: gen.tile is ", side, ", expected a side of ", Tiling::smallest_side,
+                         " to ", Tiling::largest_side);
+    return static_cast<Index>(side);
+  }
+  void set_tile(Index side) {
+    tile_side = side > 0 ? Tensor<T>::full({1}, static_cast<T>(side), head.weight.device()) : Tensor<T>();
+  }
+
   // A generator that says nothing yet: with a skip the output is then the input, without one it is zero.
   void clear_tail() {
     for (Tensor<T>* values : {&tail.weight, &tail.bias})
       values->assign(Tensor<T>::zeros(values->shape(), values->device()));
   }
 
-  // For load_state(): a file with the tensor of the skip is for a generator with one.
-  void take_form(const auto& has_tensor) { set_skip(has_tensor("gen.skip")); }
+  // For load_state(): a file with the tensor of the skip is for a generator with one, and so with the tile.
+  void take_form(const auto& has_tensor) {
+    set_skip(has_tensor("gen.skip"));
+    set_tile(has_tensor("gen.tile") ? Tiling::smallest_side : 0);  // the number follows
+  }
 
   // Names of the published checkpoint: gen.0.weight, gen.1.model.0.conv.weight, ..., gen.17.conv.3.bias,
-  // gen.18.bias; then gen.skip, where there is one.
+  // gen.18.bias; then gen.skip and gen.tile, where they are.
   void parameters(const std::string& prefix, const auto& visit) {
     const std::string gen = join_name(prefix, "gen");
     head.parameters(gen + ".0", visit);
@@ -96,12 +115,14 @@ class Generator {
     }
     tail.parameters(gen + ".18", visit);
     if (has_skip()) visit(gen + ".skip", skip);
+    if (tile_side) visit(gen + ".tile", tile_side);
   }
 
   ConvLayer<T> head;
   std::vector<Pair> pairs;
   ConvLayer<T> tail;
-  Tensor<T> skip;  // [1], the number 1 and no parameter; absent without a skip
+  Tensor<T> skip;       // [1], the number 1 and no parameter; absent without a skip
+  Tensor<T> tile_side;  // [1], no parameter either; absent without
 
  private:
   static constexpr Conv2dOptions same{.padding = 1};

@@ -1,4 +1,5 @@
-// The generator for inference: the same function as Generator, without a tape, in two activation buffers.
+// The generator for inference: the same function as Generator, without a tape, in two activation buffers. Images
+// larger than the generator's tile, if it has one, are taken in such tiles (see model/tiles.hpp).
 //
 // Each pass is one convolution over the whole image, done by strips of four rows. What the layers put between
 // two convolutions is computed on the way: rows are normalised, clipped or summed as they are read into a
@@ -57,6 +58,7 @@ class GeneratorPlan {
       : head_(generator.head),
         tail_(generator.tail),
         has_skip_(generator.has_skip()),
+        tile_(generator.tile()),
         chunk_rows_(chunk_rows) {
     require<ShapeError>(chunk_rows > 0 && chunk_rows % strip == 0, "plan: chunks of ", chunk_rows,
                         " rows, expected a multiple of ", strip);
@@ -79,28 +81,34 @@ class GeneratorPlan {
         "generator: x expects [N,H,W,3], is ", x.shape());
     require<DeviceError>(x.device() == head_.weight.device(), "generator: x is on ", x.device(),
                          ", the plan on ", head_.weight.device());
+    const NoGrad no_grad;
+    if (tile_ > 0 && std::max(x.shape()[1], x.shape()[2]) > tile_)
+      return each_image(x.to(Device::cpu()), [&](const Tensor<float>& image) { return in_tiles(image); })
+          .to(x.device());
     if constexpr (has_cuda)
       if (on_cuda_) {
         Tensor<float> result = (*on_cuda_)(x);
         if (has_skip_) detail::add_gradient(result, x);
         return result;
       }
-    const NoGrad no_grad;
-    if (x.shape()[0] == 1) return one_image(x);
-    const Index image = x.size() / x.shape()[0];
-    Tensor<float> result(x.shape());
-    for (Index n = 0; n < x.shape()[0]; ++n) {
-      const std::span<const float> values =
-          x.values().subspan(static_cast<std::size_t>(n * image), static_cast<std::size_t>(image));
-      const Tensor<float> y = one_image(Tensor<float>({1, x.shape()[1], x.shape()[2], x.shape()[3]}, values));
-      std::copy_n(y.data(), image, result.mutable_data() + n * image);
-    }
-    return result;
+    return each_image(x, [&](const Tensor<float>& image) { return one_image(image); });
   }
 
+  // The side of the tiles; 0: images are taken whole.
+  Index tile() const { return tile_; }
+
   // Bytes that one image of this size takes at the most: input, output, two activations, what lies between
-  // chunks, the buffers of the threads in the head, the passes and the tail, and the weights.
-  static std::size_t memory(Index height, Index width, int thread_count, Index chunk_rows = 32) {
+  // chunks, the buffers of the threads in the head, the passes and the tail, and the weights. With tiles it is input,
+  // output, all tiles, and what one of them takes, for each thread.
+  static std::size_t memory(Index height, Index width, int thread_count, Index tile = 0,
+                            Index chunk_rows = 32) {
+    if (tile > 0 && std::max(height, width) > tile) {
+      const Tiling tiling(height, width, tile);
+      const auto threads_at_work = static_cast<std::size_t>(std::min<Index>(thread_count, tiling.size()));
+      return sizeof(float) *
+                 static_cast<std::size_t>(7 * height * width + tiling.size() * tiling.shape().size()) +
+             threads_at_work * memory(tiling.shape()[1], tiling.shape()[2], 1, 0, chunk_rows);
+    }
     constexpr Index image_channels = Generator<float>::image_channels;
     const Index row = Convolution::padded_width(width) * channels;
     const Index chunks = (height + chunk_rows - 1) / chunk_rows;
@@ -135,6 +143,35 @@ class GeneratorPlan {
 
     float* row(Tensor<float>& t, Index r) { return t.mutable_data() + r * width * channels; }
   };
+
+  // x [N,H,W,3], one after the other.
+  static Tensor<float> each_image(const Tensor<float>& x, const auto& run) {
+    if (x.shape()[0] == 1) return run(x);
+    const Index size = x.size() / x.shape()[0];
+    Tensor<float> result(x.shape());
+    for (Index n = 0; n < x.shape()[0]; ++n) {
+      const std::span<const float> values =
+          x.values().subspan(static_cast<std::size_t>(n * size), static_cast<std::size_t>(size));
+      const Tensor<float> y = run(Tensor<float>({1, x.shape()[1], x.shape()[2], x.shape()[3]}, values));
+      std::copy_n(y.data(), size, result.mutable_data() + n * size);
+    }
+    return result;
+  }
+
+  // An image on the CPU. There the threads have a tile each; a GPU gets one after the other.
+  Tensor<float> in_tiles(const Tensor<float>& image) const {
+    const Tiling tiling(image.shape()[1], image.shape()[2], tile_);
+    std::vector<Tensor<float>> tiles(static_cast<std::size_t>(tiling.size()));
+    const auto run = [&](Index i) {
+      Tensor<float>& tile = tiles[static_cast<std::size_t>(i)];
+      tile = (*this)(tiling.cut(image, i).to(head_.weight.device())).to(Device::cpu());
+    };
+    if (on_cuda_)
+      for (Index i = 0; i < tiling.size(); ++i) run(i);
+    else
+      parallel_for(tiling.size(), run);
+    return tiling.joined(tiles);
+  }
 
   Tensor<float> one_image(const Tensor<float>& image) const {
     Buffers b{image.shape()[1], image.shape()[2], head_(image), {}, {}};
@@ -239,7 +276,7 @@ class GeneratorPlan {
   std::vector<Convolution> convolutions_;
   std::optional<cuda::GeneratorPlan> on_cuda_;  // in place of the convolutions
   bool has_skip_;
-  Index chunk_rows_;
+  Index tile_, chunk_rows_;
 };
 
 }  // namespace nlcl

@@ -14,7 +14,7 @@
 //     identity        mean |I - clean|: where it does not rain, nothing is to be done
 //     recomposition   mean |G_B(min(clean + S, 1)) - clean|, S the streaks in O - B, a constant: if O = B + R, any clean
 //                     image with any rain on it is a rainy image, and here the truth is known
-//     drawn           mean |G_B(min(clean + D, 1)) - clean|, D drawn streaks (see synth/rain.hpp)
+//     drawn           mean |G_B(P) - clean|, P the clean image in drawn rain (see synth/rain.hpp)
 //
 // with S = gain max(t - high_pass local(t) - threshold, 0), t = grey(O - B), local the mean over 15 x 15.
 //
@@ -163,19 +163,15 @@ Tensor<T> discriminator_loss(const Discriminator<T>& discriminator, const Tensor
 template <class T>
 class Objective {
  public:
-  // Images [N,H,W,3] in [-1,1], and, for the drawn term, streaks of the same shape in [0,2] to lay over the clean
-  // ones. Recorded if a tape is there.
+  // Images [N,H,W,3] in [-1,1]; `drawn`, for the term of this name, are the clean ones in drawn rain. Recorded if a
+  // tape is there.
   Objective(const Networks<T>& networks, const ObjectiveOptions& options, const Tensor<T>& rainy_images,
-            const Tensor<T>& clean_images, const Tensor<T>& streaks = {})
-      : networks_(networks),
-        options_(options),
-        rainy_(rainy_images),
-        clean_(clean_images),
-        streaks_(streaks) {
+            const Tensor<T>& clean_images, const Tensor<T>& drawn = {})
+      : networks_(networks), options_(options), rainy_(rainy_images), clean_(clean_images), drawn_(drawn) {
     require<ShapeError>(rainy_.shape() == clean_.shape(), "objective: rainy images ", rainy_.shape(),
                         ", clean ones ", clean_.shape());
-    require<ShapeError>(options.drawn == 0 || streaks.shape() == clean_.shape(), "objective: clean images ",
-                        clean_.shape(), ", streaks to draw on them ", streaks.shape());
+    require<ShapeError>(options.drawn == 0 || drawn.shape() == clean_.shape(), "objective: clean images ",
+                        clean_.shape(), ", in drawn rain ", drawn.shape());
     std::vector<int> taps = Networks<T>::location_taps();
     taps.push_back(Generator<T>::layers - 1);
     const auto encode = [&](const Tensor<T>& x, std::vector<Tensor<T>>& keys) {
@@ -223,8 +219,8 @@ class Objective {
     }
     if (o.identity != 0) losses.identity = mean_absolute_error(identity_, clean_);
     if (o.recomposition.weight != 0)
-      losses.recomposition = mean_absolute_error(networks_.clean(in_rain(found_streaks())), clean_);
-    if (o.drawn != 0) losses.drawn = mean_absolute_error(networks_.clean(in_rain(streaks_)), clean_);
+      losses.recomposition = mean_absolute_error(networks_.clean(recomposed()), clean_);
+    if (o.drawn != 0) losses.drawn = mean_absolute_error(networks_.clean(drawn_), clean_);
 
     const auto add = [&](const Tensor<T>& term, double weight) {
       if (!term) return;
@@ -296,24 +292,18 @@ class Objective {
                   {.padding = radius});
   }
 
-  // The clean images with streaks on them; the sum ends at white, as in a file.
-  Tensor<T> in_rain(const Tensor<T>& streaks) const {
-    const NoGrad no_grad;
-    const Tensor<T> added = sum(clean_, streaks);
-    return difference(added, relu(difference(added, level(1))));
-  }
-
-  // What G_B takes off the rainy images, without what is slow or faint.
-  Tensor<T> found_streaks() const {
+  // The clean images in the rain that G_B finds in the rainy ones; the sum ends at white, as in a file.
+  Tensor<T> recomposed() const {
     const NoGrad no_grad;
     const RecompositionOptions& o = options_.recomposition;
+    const auto level = [&](double value) {
+      return Tensor<T>::full(clean_.shape(), static_cast<T>(value), clean_.device());
+    };
     const Tensor<T> taken = grey(difference(rainy_, back_.detached()));
     const Tensor<T> contrast = sum(taken, scale(local_mean(taken), -o.high_pass));
-    return scale(relu(difference(contrast, level(o.threshold))), o.gain);
-  }
-
-  Tensor<T> level(double value) const {
-    return Tensor<T>::full(clean_.shape(), static_cast<T>(value), clean_.device());
+    const Tensor<T> streaks = relu(difference(contrast, level(o.threshold)));
+    const Tensor<T> added = sum(clean_, scale(streaks, o.gain));
+    return difference(added, relu(difference(added, level(1))));
   }
 
   static Tensor<T> mean_over_taps(std::size_t taps, const auto& loss) {
@@ -324,7 +314,7 @@ class Objective {
 
   const Networks<T>& networks_;
   ObjectiveOptions options_;
-  Tensor<T> rainy_, clean_, streaks_;
+  Tensor<T> rainy_, clean_, drawn_;
   Tensor<T> back_, rain_, identity_;
   std::vector<Tensor<T>> rainy_keys_, clean_keys_;  // features of O and of clean, constants
 };

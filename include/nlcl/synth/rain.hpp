@@ -193,6 +193,11 @@ inline std::uint8_t level(double value) {
 
 }  // namespace detail
 
+// O = (B + R)(1 - v) + v A at one place, all from 0 to 1; what is above white is white.
+inline double in_rain(double background, double rain, const RainOptions& options) {
+  return std::min((background + rain) * (1 - options.veil) + options.airlight * options.veil, 1.0);
+}
+
 // The photograph in the rain and behind the veil; grey stays grey, and alpha as it is. Throws ShapeError for
 // a layer of another size and for options out of range.
 inline Image add_rain(const Image& clean, const Tensor<float>& rain, const RainOptions& options) {
@@ -207,8 +212,8 @@ inline Image add_rain(const Image& clean, const Tensor<float>& rain, const RainO
   Image rainy = clean;
   for (std::size_t i = 0; i < rainy.pixels.size(); ++i) {
     if (i % channels == colours) continue;
-    const double lit = clean.pixels[i] / 255.0 + static_cast<double>(rain.data()[i / channels]);
-    rainy.pixels[i] = detail::level(lit * (1 - options.veil) + options.airlight * options.veil);
+    const double rain_here = static_cast<double>(rain.data()[i / channels]);
+    rainy.pixels[i] = detail::level(in_rain(clean.pixels[i] / 255.0, rain_here, options));
   }
   return rainy;
 }

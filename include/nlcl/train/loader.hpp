@@ -35,16 +35,15 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   int workers = 1;
   int ahead = 4;  // steps prepared beyond the one in use
-  bool draws_streaks = false;
+  bool draws_rain = false;
 };
 
 // Image n of `rainy` has nothing to do with image n of `clean`.
 struct Batch {
   Tensor<float> rainy, clean;  // [N,crop,crop,3] in [-1, 1]
-  Tensor<float>
-      streaks{};  // drawn ones to lay over `clean`, of its shape, in [0, 2]; absent unless asked for
+  Tensor<float> drawn{};       // `clean` in drawn rain; absent unless asked for
 
-  static constexpr auto parts() { return std::array{&Batch::rainy, &Batch::clean, &Batch::streaks}; }
+  static constexpr auto parts() { return std::array{&Batch::rainy, &Batch::clean, &Batch::drawn}; }
 };
 
 namespace detail {
@@ -155,7 +154,7 @@ class Loader {
   // The upper half of all streams is the loader's; a folder has half of that.
   static constexpr std::uint64_t rainy_streams = std::uint64_t{2} << 62;
   static constexpr std::uint64_t clean_streams = std::uint64_t{3} << 62;
-  static constexpr std::uint64_t streak_streams = clean_streams | std::uint64_t{1} << 60;
+  static constexpr std::uint64_t drawn_streams = clean_streams | std::uint64_t{1} << 60;
 
   void work(const std::stop_token& stop) {
     detail::CropSampler rainy(rainy_, options_.crop, options_.seed, rainy_streams);
@@ -166,8 +165,8 @@ class Loader {
       lock.unlock();
       Result result;
       try {
-        result.batch = {crops(rainy, step), crops(clean, step),
-                        options_.draws_streaks ? streaks(step) : Tensor<float>()};
+        result.batch = {crops(rainy, step), crops(clean, step)};
+        if (options_.draws_rain) result.batch.drawn = in_drawn_rain(result.batch.clean, step);
       } catch (...) {
         result.error = std::current_exception();
       }
@@ -190,18 +189,21 @@ class Loader {
     return result;
   }
 
-  // Each clean image has a rain of its own, white: the same in all channels.
-  Tensor<float> streaks(std::uint64_t step) const {
-    const Index crop = options_.crop;
-    Tensor<float> result({options_.batch, crop, crop, 3});
-    float* out = result.mutable_data();
-    for (Index n = 0; n < options_.batch; ++n) {
+  // Each image has a rain of its own.
+  Tensor<float> in_drawn_rain(const Tensor<float>& images, std::uint64_t step) const {
+    const Index crop = options_.crop, pixels = crop * crop;
+    Tensor<float> result = images.clone();
+    float* image = result.mutable_data();
+    for (Index n = 0; n < options_.batch; ++n, image += 3 * pixels) {
       const std::uint64_t sample =
           step * static_cast<std::uint64_t>(options_.batch) + static_cast<std::uint64_t>(n);
-      Random random(options_.seed, streak_streams | sample);
+      Random random(options_.seed, drawn_streams | sample);
       const RainOptions kind = any_rain_options(random);
-      for (const float value : render_rain(crop, crop, kind, random).values())
-        for (int c = 0; c < 3; ++c) *out++ = 2 * value;
+      const Tensor<float> rain = render_rain(crop, crop, kind, random);
+      for (Index i = 0; i < 3 * pixels; ++i) {
+        const double light = (static_cast<double>(image[i]) + 1) / 2;
+        image[i] = static_cast<float>(2 * in_rain(light, static_cast<double>(rain.data()[i / 3]), kind) - 1);
+      }
     }
     return result;
   }

@@ -185,7 +185,7 @@ class Trainer {
     const Batch here = on_device(batch);
     const Queries at = on_device(queries);
     Tape<float> tape;  // one forward pass serves both steps
-    const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.streaks);
+    const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.drawn);
     if (options_.objective.needs_discriminator())
       discriminator_adam_.update_parameters(discriminator_gradients(objective.back(), here.clean, 1));
     generator_adam_.update_parameters(generator_gradients(tape, objective, at, 1));
@@ -210,7 +210,7 @@ class Trainer {
     for (std::size_t i = 0; i < batches.size(); ++i) {
       const Batch here = on_device(batches[i]);
       Tape<float> tape;
-      const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.streaks);
+      const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.drawn);
       of_generators.add(generator_gradients(tape, objective, on_device(draw(here, i)), share));
     }
     generator_adam_.update_parameters(of_generators);
@@ -225,7 +225,7 @@ class Trainer {
       recording_.reset();
       const auto place = [&](const auto& x) { return x ? x.to(device()).clone() : x; };
       recording_ =
-          Recording{{place(batch.rainy), place(batch.clean), place(batch.streaks)},
+          Recording{{place(batch.rainy), place(batch.clean), place(batch.drawn)},
                     {place(queries.rainy), place(queries.clean), place(queries.back), place(queries.rain)},
                     precision(),
                     {}};
