@@ -83,3 +83,6 @@ recomposition=(--recomposition-weight 0.3 --recomposition-gain 2 --recomposition
   --recomposition-threshold 0.01)
 row recomposition 1 "${recomposition[@]}"
 row all-of-ours 2 --chroma-weight 0.5 --identity-weight 0.2 "${recomposition[@]}"
+row drawn 3 --drawn-weight 5
+row drawn-alone 3 --drawn-weight 1 --adversarial-weight 0 --location-weight 0 --layer-weight 0 --consistency-weight 0 \
+  --sparsity-weight 0

@@ -312,7 +312,8 @@ class Run {
         {"options", without_paths(config_)},
         {"nlcl", version}};
     const auto write = [&](const char* name, Generator<float> generator) {
-      generator.set_tile(o_.crop);  // its norms have seen nothing larger
+      // Its norms have seen nothing larger. But without a skip they decide how bright a tile is.
+      if (o_.trainer.networks.skip) generator.set_tile(o_.crop);
       write_safetensors(directory_.path() / name, state_of(generator, metadata));
     };
     write("clean.safetensors", trainer_.clean());

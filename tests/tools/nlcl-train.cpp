@@ -40,10 +40,11 @@ std::vector<std::byte> result(const Workplace& place, const std::string& run) {
 TEST_CASE("nlcl-train leaves what it says", "[train]") {
   const Workplace place;
   write_pictures(place);
-  const Run run = place(train +
-                        "-o run --keep 2 --average 0.9 --accumulate 2 --back-patches 6 --chroma-weight 0.5 "
-                        "--identity-weight 0.1 --recomposition-weight 0.5 --recomposition-gain 1.5 "
-                        "--recomposition-high-pass 0.5 --recomposition-threshold 0.01");
+  const Run run =
+      place(train +
+            "-o run --keep 2 --skip true --average 0.9 --accumulate 2 --back-patches 6 --chroma-weight 0.5 "
+            "--identity-weight 0.1 --recomposition-weight 0.5 --recomposition-gain 1.5 "
+            "--recomposition-high-pass 0.5 --recomposition-threshold 0.01");
   INFO(run.err);
   REQUIRE(run.code == 0);
   CHECK(run.out == "");
@@ -62,6 +63,8 @@ TEST_CASE("nlcl-train leaves what it says", "[train]") {
   CHECK_THAT(weights, Catch::Contains("3 rainy and 3 clean images") && Catch::Contains("back-patches=6"));
   CHECK_THAT(weights, !Catch::Contains((place / "rainy").string()) && !Catch::Contains("output="));
   CHECK(to_tensor<float>(read_safetensors(place / "run/clean.safetensors").at("gen.tile")).item() == 40);
+  CHECK(place(small + "--steps 1 --quiet -o published").code == 0);
+  CHECK_FALSE(read_safetensors(place / "published/clean.safetensors").find("gen.tile"));
   CHECK(place("nlcl-derain -i rainy/0.png -o out.png -w run/clean.safetensors").code == 0);
 }
 
