@@ -6,7 +6,7 @@
 # The generators are OUT/whole/clean.safetensors and OUT/whole/rain.safetensors, and OUT/whole/report.html shows the run.
 set -euo pipefail
 
-if [ $# -lt 3 ] || [[ $1$2$3 == *--* ]]; then
+if [ $# -lt 3 ] || [[ $1 == -* || $2 == -* || $3 == -* ]]; then
   echo "usage: tools/train.sh RAINY CLEAN OUT [OPTION...]" >&2
   exit 2
 fi

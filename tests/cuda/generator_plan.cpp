@@ -7,17 +7,13 @@
 
 #include "support/cuda.hpp"
 #include "support/precision.hpp"
+#include "support/random_images.hpp"
 #include "support/tensors.hpp"
 
 using namespace nlcl;
 using namespace nlcl::test;
 
 namespace {
-
-Tensor<float> image(Index batch, Index height, Index width) {
-  Random random(5);
-  return random_tensor<float>({batch, height, width, 3}, random);
-}
 
 Generator<float> generator_on(Device device) {
   Generator<float> generator(Random(3));
@@ -51,8 +47,9 @@ double root_mean_square(const Tensor<float>& found, const Tensor<float>& expecte
 TEST_CASE("the plan on a device computes what the operations compute", "[cuda]") {
   if (!cuda_is_there()) return;
   const GeneratorPlan plan(generator_on(cuda_device));
-  for (const Tensor<float>& x : {image(1, 1, 1), image(1, 1, 9), image(1, 9, 1), image(1, 16, 16),
-                                 image(2, 5, 6), image(1, 13, 37), image(1, 33, 18)}) {
+  for (const Tensor<float>& x :
+       {random_images(1, 1, 1), random_images(1, 1, 9), random_images(1, 9, 1), random_images(1, 16, 16),
+        random_images(2, 5, 6), random_images(1, 13, 37), random_images(1, 33, 18)}) {
     INFO(x.shape());
     CHECK(relative_difference(by_plan(plan, x), converted<double>(by_operations(x))) <= 3e-5);
   }
@@ -64,7 +61,7 @@ TEST_CASE("the plan on a device computes what the operations compute", "[cuda]")
 TEST_CASE("the plan on a device rounds no more than its precision does", "[cuda]") {
   if (!cuda_is_there()) return;
   const Generator<float> generator = generator_on(cuda_device);
-  const Tensor<float> x = image(1, 33, 18), expected = by_operations(x);
+  const Tensor<float> x = random_images(1, 33, 18), expected = by_operations(x);
   const auto error = [&](Precision wanted) {
     const WithPrecision with(wanted);
     return root_mean_square(by_plan(GeneratorPlan(generator), x), expected);
@@ -81,7 +78,7 @@ TEST_CASE("the plan on a device treats every image of a batch alone, and repeats
   for (Precision wanted : {Precision::float32, Precision::bf16}) {
     const WithPrecision with(wanted);
     const GeneratorPlan plan(generator_on(cuda_device));
-    const Tensor<float> x = image(3, 10, 18), y = by_plan(plan, x);
+    const Tensor<float> x = random_images(3, 10, 18), y = by_plan(plan, x);
     CHECK(same_bits(by_plan(plan, x), y));
     for (Index n = 0; n < 3; ++n) {
       const auto alone = [&](const Tensor<float>& t) {
@@ -101,7 +98,7 @@ TEST_CASE("the plan on a device needs no more memory than it says", "[cuda]") {
     pool.trim();
     pool.reset_peak();
     const std::size_t before = pool.stats().peak;
-    by_plan(GeneratorPlan(generator), image(1, 40, 56));
+    by_plan(GeneratorPlan(generator), random_images(1, 40, 56));
     const std::size_t taken = pool.stats().peak - before,
                       said = cuda::GeneratorPlan::memory(1, 40, 56, wanted);
     CHECK(taken <= said);
@@ -113,7 +110,7 @@ TEST_CASE("the plan on a device keeps the weights and the precision that it was 
   if (!cuda_is_there()) return;
   Generator<float> generator = generator_on(cuda_device);
   const GeneratorPlan plan(generator);
-  const Tensor<float> x = image(1, 4, 5), before = by_plan(plan, x);
+  const Tensor<float> x = random_images(1, 4, 5), before = by_plan(plan, x);
   for_each_parameter(generator, [](const std::string&, Tensor<float>& value) {
     const float zero = 0;
     cuda::fill(value.mutable_data(), &zero, sizeof(zero), value.size(), cuda_device.index);
@@ -125,7 +122,7 @@ TEST_CASE("the plan on a device keeps the weights and the precision that it was 
 TEST_CASE("a plan and its image are on one device", "[cuda]") {
   if (!cuda_is_there()) return;
   const GeneratorPlan here(generator_on(Device::cpu())), there(generator_on(cuda_device));
-  const Tensor<float> x = image(1, 4, 4);
+  const Tensor<float> x = random_images(1, 4, 4);
   CHECK_THROWS_WITH(there(x), "generator: x is on cpu, the plan on cuda:0");
   CHECK_THROWS_WITH(here(x.to(cuda_device)), "generator: x is on cuda:0, the plan on cpu");
   CHECK_THROWS_AS(there(Tensor<float>({4, 4, 3}, cuda_device)), ShapeError);

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "support/errors.hpp"
+#include "support/random_images.hpp"
 #include "support/tensors.hpp"
 #include "support/threads.hpp"
 
@@ -10,11 +11,6 @@ using namespace nlcl;
 using namespace nlcl::test;
 
 namespace {
-
-Tensor<float> image(Index batch, Index height, Index width) {
-  Random random(5);
-  return random_tensor<float>({batch, height, width, 3}, random);
-}
 
 Tensor<float> by_operations(const Generator<float>& generator, const Tensor<float>& x) {
   const NoGrad no_grad;
@@ -30,7 +26,7 @@ TEST_CASE("the plan computes what the operations compute", "[model]") {
   for (const auto& [height, width] : std::vector<std::pair<Index, Index>>{
            {1, 1}, {1, 9}, {9, 1}, {4, 4}, {5, 6}, {13, 37}, {31, 33}, {32, 32}, {33, 100}, {70, 51}}) {
     INFO(height << " x " << width);
-    const auto x = image(1, height, width);
+    const auto x = random_images(1, height, width);
     CHECK(relative_difference(plan(x), converted<double>(by_operations(generator, x))) <= 3e-5);
   }
 }
@@ -38,7 +34,7 @@ TEST_CASE("the plan computes what the operations compute", "[model]") {
 TEST_CASE("the plan treats every image of a batch alone", "[model]") {
   const Generator<float> generator(Random(3));
   const GeneratorPlan plan(generator);
-  const auto x = image(3, 10, 14);
+  const auto x = random_images(3, 10, 14);
   const auto y = plan(x);
   for (Index n = 0; n < 3; ++n) {
     const auto values = [&](const Tensor<float>& t) {
@@ -50,7 +46,7 @@ TEST_CASE("the plan treats every image of a batch alone", "[model]") {
 
 TEST_CASE("neither threads nor chunks change a bit of the plan's result", "[model]") {
   const Generator<float> generator(Random(3));
-  const auto x = image(1, 75, 41);
+  const auto x = random_images(1, 75, 41);
   const auto expected = GeneratorPlan(generator)(x);
   for (const Index chunk_rows : {4, 8, 64, 1024})
     CHECK(same_bits(GeneratorPlan(generator, chunk_rows)(x), expected));
@@ -70,7 +66,7 @@ TEST_CASE("the plan needs no more memory than it says", "[model]") {
     const std::size_t before = Pool::cpu().stats().peak;
     {
       const GeneratorPlan plan(generator);
-      plan(image(1, height, width));
+      plan(random_images(1, height, width));
     }
     const std::size_t taken = Pool::cpu().stats().peak - before,
                       said = GeneratorPlan::memory(height, width, threads());
@@ -82,7 +78,7 @@ TEST_CASE("the plan needs no more memory than it says", "[model]") {
 TEST_CASE("the plan keeps the weights that it was made with", "[model]") {
   Generator<float> generator(Random(3));
   const GeneratorPlan plan(generator);
-  const auto x = image(1, 8, 8), before = plan(x);
+  const auto x = random_images(1, 8, 8), before = plan(x);
   std::fill_n(generator.pairs[0].first.weight.mutable_data(), generator.pairs[0].first.weight.size(), 0.0f);
   CHECK(same_bits(plan(x), before));
 }
@@ -102,7 +98,7 @@ TEST_CASE("the plan has the skip of its generator", "[model]") {
   Generator<float> generator(Random(3));
   generator.set_skip(true);
   const GeneratorPlan plan(generator);
-  const auto x = image(2, 13, 18);
+  const auto x = random_images(2, 13, 18);
   CHECK(relative_difference(plan(x), converted<double>(by_operations(generator, x))) <= 3e-5);
   generator.clear_tail();
   CHECK(same_bits(GeneratorPlan(generator)(x), x));

@@ -7,6 +7,7 @@
 #include "nlcl/model/generator_plan.hpp"
 #include "support/cuda.hpp"
 #include "support/errors.hpp"
+#include "support/random_images.hpp"
 #include "support/tensors.hpp"
 #include "support/threads.hpp"
 
@@ -14,11 +15,6 @@ using namespace nlcl;
 using namespace nlcl::test;
 
 namespace {
-
-Tensor<float> image(Index batch, Index height, Index width) {
-  Random random(5);
-  return random_tensor<float>({batch, height, width, 3}, random);
-}
 
 // Where tile i begins, found by its content: no two pixels of the image are alike.
 std::pair<Index, Index> place(const Tiling& tiling, Index i, Index height, Index width) {
@@ -69,7 +65,7 @@ TEST_CASE("tiles cover the image, overlap, and are as few as can be", "[model]")
 
 // Up to four weighted values are summed and divided again; a wrong weight would show as 1e-2.
 TEST_CASE("tiles that are as they were cut give the image", "[model]") {
-  const Tensor<float> x = image(1, 77, 130);
+  const Tensor<float> x = random_images(1, 77, 130);
   const Tiling tiling(77, 130, 48);
   std::vector<Tensor<float>> tiles;
   for (Index i = 0; i < tiling.size(); ++i) tiles.push_back(tiling.cut(x, i));
@@ -95,7 +91,7 @@ TEST_CASE("a plan takes what is larger than the generator's tile in tiles", "[mo
   CHECK(whole.tile() == 0);
   CHECK(tiled.tile() == 40);
   const GeneratorPlan by_whole(whole), by_tiles(tiled);
-  const Tensor<float> small = image(2, 40, 33), large = image(2, 44, 70);
+  const Tensor<float> small = random_images(2, 40, 33), large = random_images(2, 44, 70);
   CHECK(same_bits(by_tiles(small), by_whole(small)));
 
   const Tensor<float> found = by_tiles(large);
@@ -118,7 +114,7 @@ TEST_CASE("a plan takes what is larger than the generator's tile in tiles", "[mo
 
 TEST_CASE("a plan with tiles needs no more memory than it says", "[model]") {
   const Generator<float> generator = generator_with_tile(64);
-  const Tensor<float> x = image(1, 300, 400);
+  const Tensor<float> x = random_images(1, 300, 400);
   for (const int count : {1, 4}) {
     CAPTURE(count);
     const WithThreads guard(count);
@@ -155,7 +151,7 @@ TEST_CASE("a file tells the tile of its generator", "[model]") {
 TEST_CASE("tiles on a device are those of the CPU", "[cuda]") {
   if (!cuda_is_there()) return;
   Generator<float> generator = generator_with_tile(32);
-  const Tensor<float> x = image(1, 32, 40), expected = GeneratorPlan(generator)(x);
+  const Tensor<float> x = random_images(1, 32, 40), expected = GeneratorPlan(generator)(x);
   to(generator, cuda_device);
   CHECK(generator.tile() == 32);
   const Tensor<float> found = GeneratorPlan(generator)(x.to(cuda_device));
