@@ -28,7 +28,7 @@ if [ -z "$photo" ]; then
   place=$root/build/photograph
   dry=$("$root/tools/photographs.sh" "$place" 1)
   photo=$place/rainy.png
-  "$root/build/bin/nlcl-synth" -i "$dry" -o "$photo" --preset light --shrink 512 --quiet
+  "$root/build/bin/nlcl-synth" -i "$dry" -o "$photo" --preset medium --shrink 512 --quiet
   out=$place/derained.png
 else
   name=$(basename "$photo")
