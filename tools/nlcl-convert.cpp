@@ -24,9 +24,9 @@ constexpr const char* purpose =
 
 constexpr const char* notes =
     "A PyTorch checkpoint has no place for metadata.\n\n"
-    "The mean of the weights that a run has had at several of its steps is often better than each of them: "
-    "training\n"
-    "goes round a good place and does not settle there. Weights of other runs have no such mean.\n\n"
+    "The mean of the weights that a run has had at several of its steps can be better than each of them, "
+    "while its rate\n"
+    "has not fallen: training goes round a good place then. Weights of other runs have no such mean.\n\n"
     "Exit codes: 0 done; 1 IN is not valid or OUT cannot be written; 2 wrong usage, or IN is missing.\n\n"
     "Examples:\n"
     "  nlcl-convert latest_net_Back.pth back.safetensors --metadata license=MIT\n"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Trains a pair of generators on a folder of rainy and a folder of clean photographs that show other things, in the way in
-# which the weights of models/ were trained: drawn rain first, which is fast, then the whole objective. It takes about an hour
-# and a half on two cores. Ctrl-C stops it after a step; called again, it goes on from there.
-#   tools/train.sh RAINY CLEAN OUT [OPTION...]     (options of nlcl-train for the last part, such as --objective cvpr2022)
+# Trains a pair of generators on a folder of rainy and a folder of clean photographs that show other things, much as
+# models/real was trained (its card says how): drawn rain first, which is fast, then the whole objective. It takes about an
+# hour and a half on two cores. Ctrl-C stops it after a step; called again, it goes on from there.
+#   tools/train.sh RAINY CLEAN OUT [OPTION...]
+# OPTIONs are those of nlcl-train that are not below, for the last part, such as --objective cvpr2022.
 # The generators are OUT/whole/clean.safetensors and OUT/whole/rain.safetensors, and OUT/whole/report.html shows the run.
 set -euo pipefail
 

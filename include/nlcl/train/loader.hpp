@@ -34,8 +34,8 @@ struct LoaderOptions {
   Index batch = 1;
   std::uint64_t seed = 0;
   int workers = 1;
-  int ahead = 4;  // steps prepared beyond the one in use
-  bool draws_rain = false;
+  int ahead = 4;            // steps prepared beyond the one in use
+  bool draws_rain = false;  // on the clean images, see Batch::drawn
 };
 
 // Image n of `rainy` has nothing to do with image n of `clean`.
@@ -180,12 +180,16 @@ class Loader {
     return next_ && step - *next_ < static_cast<std::uint64_t>(options_.ahead);
   }
 
+  // Image n of a step, counted from the first of all.
+  std::uint64_t sample(std::uint64_t step, Index n) const {
+    return step * static_cast<std::uint64_t>(options_.batch) + static_cast<std::uint64_t>(n);
+  }
+
   Tensor<float> crops(detail::CropSampler& sampler, std::uint64_t step) const {
     Tensor<float> result({options_.batch, options_.crop, options_.crop, 3});
     float* const out = result.mutable_data();
     for (Index n = 0; n < options_.batch; ++n)
-      sampler.write(step * static_cast<std::uint64_t>(options_.batch) + static_cast<std::uint64_t>(n),
-                    out + n * options_.crop * options_.crop * 3);
+      sampler.write(sample(step, n), out + n * options_.crop * options_.crop * 3);
     return result;
   }
 
@@ -195,9 +199,7 @@ class Loader {
     Tensor<float> result = images.clone();
     float* image = result.mutable_data();
     for (Index n = 0; n < options_.batch; ++n, image += 3 * pixels) {
-      const std::uint64_t sample =
-          step * static_cast<std::uint64_t>(options_.batch) + static_cast<std::uint64_t>(n);
-      Random random(options_.seed, drawn_streams | sample);
+      Random random(options_.seed, drawn_streams | sample(step, n));
       const RainOptions kind = any_rain_options(random);
       const Tensor<float> rain = render_rain(crop, crop, kind, random);
       for (Index i = 0; i < 3 * pixels; ++i) {

@@ -196,17 +196,19 @@ class Trainer {
   void compute(const std::vector<Batch>& batches) {
     noted_.clear();
     const double share = 1.0 / static_cast<double>(batches.size());
-    Gradients<float> of_discriminator, of_generators;
-    for (const Batch& batch : batches) {
-      if (!options_.objective.needs_discriminator()) break;
-      const Batch here = on_device(batch);
-      const Tensor<float> back = [&] {
-        const NoGrad no_grad;
-        return networks_.clean(here.rainy);
-      }();
-      of_discriminator.add(discriminator_gradients(back, here.clean, share));
+    if (options_.objective.needs_discriminator()) {
+      Gradients<float> of_discriminator;
+      for (const Batch& batch : batches) {
+        const Batch here = on_device(batch);
+        const Tensor<float> back = [&] {
+          const NoGrad no_grad;
+          return networks_.clean(here.rainy);
+        }();
+        of_discriminator.add(discriminator_gradients(back, here.clean, share));
+      }
+      discriminator_adam_.update_parameters(of_discriminator);
     }
-    discriminator_adam_.update_parameters(of_discriminator);
+    Gradients<float> of_generators;
     for (std::size_t i = 0; i < batches.size(); ++i) {
       const Batch here = on_device(batches[i]);
       Tape<float> tape;
