@@ -1,5 +1,5 @@
 // One convolution, 3x3, 32 to 32 channels, computed step by step faster on a GPU. The first two steps are here, the
-// others in cuda/nlcl/ops/conv2d.cuh.
+// others in cuda/nlcl/ops/conv2d/tiles.cuh.
 //
 //     convolution_on_cuda [height width]
 //

@@ -15,6 +15,6 @@ int main(int argc, char** argv) try {
   const Tensor<float> rainy = to_tensor(read_image(argv[2]));
   write_image(argv[3], to_image(plan(rainy)));
 } catch (const Error& error) {
-  std::fprintf(stderr, "derain: %s\n", error.what());
+  std::fprintf(stderr, "derain: %s\n", printable(error.what()).c_str());
   return 1;
 }

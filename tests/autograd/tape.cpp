@@ -125,6 +125,22 @@ TEST_CASE("the gradient that arrives is given", "[autograd]") {
   check_values(gradients.of(a), {50, 700});
 }
 
+TEST_CASE("a gradient on the way is kept where it is asked for", "[autograd]") {
+  const Doubles x = leaf({2, 3});
+  Tape<double> tape;
+  const Doubles square = product(x, x), cube = product(square, x), other = product(square, square);
+  tape.retain(square);
+  const auto gradients = tape.backward(total(plus(cube, other)));
+  CHECK(gradients.size() == 2);
+  CHECK_FALSE(gradients.has(cube));
+  check_values(gradients.of(square),
+               {2 + 2 * 4, 3 + 2 * 9});  // all that arrives: x of the one, 2 x^2 of the other
+  check_values(gradients.of(x), {3 * 4 + 4 * 8, 3 * 9 + 4 * 27});
+
+  CHECK(message_of<TapeError>([&] { Tape<double>().retain(leaf({1})); }) ==
+        "retain: the tensor was not computed on this tape from any that needs a gradient");
+}
+
 TEST_CASE("a tensor used by several ops gets the sum of their gradients", "[autograd]") {
   const Doubles x = leaf({2, 3});
   Tape<double> tape;

@@ -41,6 +41,28 @@ TEST_CASE("update changes a tensor in place", "[core]") {
         text("update: shapes ", shape, " and [2]"));
 }
 
+TEST_CASE("add_to adds in place where nobody else sees the storage, and in a copy elsewhere", "[core]") {
+  const Tensor<double> one({2}, {1, 2}), two({2}, {10, 20});
+  Tensor<double> sum;
+  add_to(sum, one);
+  CHECK(sum.shares_storage(one));  // the first is taken as it is
+  add_to(sum, two);
+  CHECK(same_bits(sum, Tensor<double>({2}, {11, 22})));
+  CHECK(same_bits(one, Tensor<double>({2}, {1, 2})));
+  const double* const place = sum.data();
+  add_to(sum, two);
+  CHECK(sum.data() == place);
+  add_to(sum, sum);
+  CHECK(same_bits(sum, Tensor<double>({2}, {42, 84})));
+  CHECK(message_of<ShapeError>([&] { add_to(sum, Tensor<double>::zeros({3})); }) ==
+        "update: shapes [2] and [3]");
+  if (cuda_is_there()) {
+    Tensor<float> here({1}, {1});
+    CHECK(message_of<DeviceError>([&] { add_to(here, Tensor<float>::zeros({1}, cuda_device)); }) ==
+          "update: devices cpu and cuda:0");
+  }
+}
+
 TEST_CASE("on a CUDA device map takes functions of both devices only", "[core]") {
   if (!cuda_is_there()) return;
   Tensor<float> x = Tensor<float>::zeros({2}, cuda_device);

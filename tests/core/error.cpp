@@ -1,6 +1,7 @@
 #include "nlcl/core/error.hpp"
 
 #include <catch2/catch.hpp>
+#include <limits>
 #include <type_traits>
 
 #include "support/errors.hpp"
@@ -20,6 +21,8 @@ TEST_CASE("every error is an nlcl::Error and a std::runtime_error", "[core]") {
 
 TEST_CASE("text joins its parts as << prints them", "[core]") {
   CHECK(text("a", 1, ' ', 2.5, std::string("b")) == "a1 2.5b");
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(text(nan, ' ', -nan, ' ', -static_cast<float>(nan), ' ', -0.5) == "nan nan nan -0.5");
 }
 
 TEST_CASE("require throws the class that was named, with the parts as its message", "[core]") {

@@ -114,6 +114,31 @@ TEST_CASE("memory that cannot be had", "[core]") {
   pool.give_back(in_use, 640);
 }
 
+TEST_CASE("what becomes of blocks that are given back", "[core]") {
+  TestPool pool;
+  void* const block = pool.take(6400);
+  pool.give_back(block, 6400);
+  pool.set_unused(Pool::Unused::keep);
+  pool.trim();
+  CHECK(pool.stats().cached == 6400);
+  CHECK(
+      message_of<MemoryError>([&] { pool.take(impossible); }) ==
+      "memory: 4611686018427387904 bytes cannot be had, 0 are in use and 6400 are kept for what is recorded");
+  CHECK(pool.stats().cached == 6400);
+  CHECK(pool.take(6400) == block);
+  void* const other = pool.take(640);
+  pool.give_back(block, 6400);
+
+  pool.set_unused(Pool::Unused::release);
+  CHECK(pool.stats().cached == 0);
+  CHECK(pool.stats().in_use == 640);
+  pool.give_back(other, 640);
+  CHECK(pool.stats().cached == 0);
+  CHECK(pool.stats().in_use == 0);
+  pool.give_back(pool.take(640), 640);
+  CHECK(pool.stats().allocations == 3);
+}
+
 TEST_CASE("threads take from one pool and give back to it", "[core]") {
   TestPool pool;
   std::vector<std::thread> workers;

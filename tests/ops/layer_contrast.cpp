@@ -86,17 +86,18 @@ Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, con
 
 std::vector<OpCase> cases() {
   std::vector<OpCase> all;
-  const auto add = [&](Index back, Index rain, Index channels, Attributes attributes, bool smooth = true) {
+  const auto add = [&](Index background, Index rain, Index channels, Attributes attributes,
+                       bool smooth = true) {
     all.push_back({.name = "",
-                   .shapes = {{back, channels}, {rain, channels}},
+                   .shapes = {{background, channels}, {rain, channels}},
                    .attributes = std::move(attributes),
                    .adjust = unit_rows,
                    .smooth = smooth});
   };
   const Attributes warm{0.5, 0.5};
   for (bool pooled : {true, false})
-    for (Index back : {2, 3, 8})
-      for (Index rain : {2, 5, 17}) add(back, rain, 6, {{"pooled", pooled}, {"temperature", warm}});
+    for (Index background : {2, 3, 8})
+      for (Index rain : {2, 5, 17}) add(background, rain, 6, {{"pooled", pooled}, {"temperature", warm}});
   for (Index channels : {1, 3, 16, 33}) add(4, 6, channels, {{"temperature", warm}});
   add(4, 6, 5, {{"weight", {0.6, 1.4}}, {"temperature", {0.4, 0.9}}});
   add(4, 6, 5, {{"weight", {0, 2}}, {"temperature", warm}});
@@ -153,35 +154,36 @@ TEMPLATE_TEST_CASE("pooled is per layer with the layers' shares of the anchors a
                    double) {
   using T = TestType;
   Random random(1);
-  auto back = random_tensor<T>({8, 16}, random, -0.3, 0.3),
+  auto background = random_tensor<T>({8, 16}, random, -0.3, 0.3),
        rain = random_tensor<T>({24, 16}, random, -0.3, 0.3);
-  back.set_requires_grad(true), rain.set_requires_grad(true);
+  background.set_requires_grad(true), rain.set_requires_grad(true);
   const auto pass = [&](const LayerContrastOptions& o) {
     Tape<T> tape;
-    const auto y = layer_contrast(back, rain, o);
+    const auto y = layer_contrast(background, rain, o);
     return std::pair(y, tape.backward(y));
   };
   const auto [pooled, pooled_gradients] = pass({.pooled = true});
   const auto [layers, layers_gradients] = pass({.weight = {8.0 / 32, 24.0 / 32}});
   const double tolerance = sizeof(T) == 8 ? 1e-14 : 1e-6;
   CHECK(relative_difference(layers, pooled) <= tolerance);
-  CHECK(relative_difference(layers_gradients.of(back), pooled_gradients.of(back)) <= tolerance);
+  CHECK(relative_difference(layers_gradients.of(background), pooled_gradients.of(background)) <= tolerance);
   CHECK(relative_difference(layers_gradients.of(rain), pooled_gradients.of(rain)) <= tolerance);
 }
 
 TEMPLATE_TEST_CASE("layers apart have the loss of telling a layer's members from each other", "[ops]", float,
                    double) {
   using T = TestType;
-  const Tensor<T> back({3, 2}, {1, 0, 1, 0, 1, 0}), rain({2, 2}, {-1, 0, -1, 0});
-  const double of_back = std::log(2 + 2 * std::exp(-2 / 0.07)), of_rain = std::log1p(3 * std::exp(-2 / 0.07));
-  CHECK(layer_contrast(back, rain).item() == Approx(of_back + of_rain).epsilon(1e-5));
-  CHECK(layer_contrast(back, rain, {.pooled = true}).item() ==
-        Approx((3 * of_back + 2 * of_rain) / 5).epsilon(1e-5));
+  const Tensor<T> background({3, 2}, {1, 0, 1, 0, 1, 0}), rain({2, 2}, {-1, 0, -1, 0});
+  const double of_background = std::log(2 + 2 * std::exp(-2 / 0.07)),
+               of_rain = std::log1p(3 * std::exp(-2 / 0.07));
+  CHECK(layer_contrast(background, rain).item() == Approx(of_background + of_rain).epsilon(1e-5));
+  CHECK(layer_contrast(background, rain, {.pooled = true}).item() ==
+        Approx((3 * of_background + 2 * of_rain) / 5).epsilon(1e-5));
 }
 
 TEMPLATE_TEST_CASE("layer_contrast does not overflow where it is very cold", "[ops]", float, double) {
   using T = TestType;
-  const Tensor<T> back({2, 2}, {1, 0, 0, 1}), rain({2, 2}, {1, 0, 0, 1});
-  const auto y = layer_contrast(back, rain, {.pooled = true, .temperature = {1e-4, 1e-4}});
+  const Tensor<T> background({2, 2}, {1, 0, 0, 1}), rain({2, 2}, {1, 0, 0, 1});
+  const auto y = layer_contrast(background, rain, {.pooled = true, .temperature = {1e-4, 1e-4}});
   CHECK(y.item() == Approx(1e4));
 }

@@ -26,26 +26,8 @@
 
 namespace nlcl {
 
-namespace detail {
-
-// sum += term, or sum = term for the first. A sum is made in place when nobody else can see the storage.
-template <class T>
-void add_gradient(Tensor<T>& sum, Tensor<T> term) {
-  if (!sum) {
-    sum = std::move(term);
-    return;
-  }
-  require<ShapeError>(sum.shape() == term.shape(), "tape: gradients of shape ", sum.shape(), " and ",
-                      term.shape());
-  require<DeviceError>(sum.device() == term.device(), "tape: gradients on ", sum.device(), " and ",
-                       term.device());
-  if (!sum.is_sole_owner()) sum = sum.clone();
-  update(sum, term, Plus{});
-}
-
-}  // namespace detail
-
-// What backward() found: one gradient for each leaf, that is for each tensor with requires_grad().
+// What backward() found: one gradient for each leaf, that is for each tensor with requires_grad(), and for each that the
+// tape was told to retain.
 template <class T>
 class Gradients {
  public:
@@ -67,7 +49,7 @@ class Gradients {
   void add(const Gradients& other) {
     for (const auto& [identity, row] : other.table_) {
       const auto [mine, is_new] = table_.emplace(identity, row);
-      if (!is_new) detail::add_gradient(mine->second.gradient, row.gradient);
+      if (!is_new) add_to(mine->second.gradient, row.gradient);
     }
   }
 
@@ -137,6 +119,15 @@ class Tape {
   // The innermost tape of this thread; null without one, and under NoGrad.
   static Tape* current() { return NoGrad::active() ? nullptr : current_; }
 
+  // The gradient that arrives at `x` will be among those that backward() returns. Throws TapeError if `x` was not computed
+  // on this tape from any that needs a gradient.
+  void retain(const Tensor<T>& x) {
+    const auto entry = find(x);
+    require<TapeError>(entry != constant,
+                       "retain: the tensor was not computed on this tape from any that needs a gradient");
+    entries_[entry].retained = x;
+  }
+
   // Gradients of a loss of one element.
   Gradients<T> backward(const Tensor<T>& loss) {
     require<ShapeError>(loss.size() == 1, "backward: the loss has shape ", loss.shape(),
@@ -163,13 +154,14 @@ class Tape {
       Entry entry = std::move(entries_[i]);  // freed at the end of this turn
       const Tensor<T> gradient = std::move(gradients[i]);
       if (!gradient) continue;
+      if (entry.retained) result.insert(entry.retained, gradient);
       if (entry.leaf)
         result.insert(entry.leaf, gradient);
       else
         entry.backward(gradient, [&](std::size_t input, Tensor<T> d) {
           require<ShapeError>(d.shape() == entries_[input].shape, "backward: a gradient of shape ", d.shape(),
                               " for a value of shape ", entries_[input].shape);
-          detail::add_gradient(gradients[input], std::move(d));
+          add_to(gradients[input], std::move(d));
         });
     }
     entries_.clear();
@@ -205,8 +197,9 @@ class Tape {
  private:
   using Receiver = std::function<void(std::size_t input, Tensor<T> gradient)>;
   struct Entry {
-    Shape shape;     // of the value
-    Tensor<T> leaf;  // set for a leaf, which has no backward
+    Shape shape;         // of the value
+    Tensor<T> leaf;      // set for a leaf, which has no backward
+    Tensor<T> retained;  // set if its gradient is asked for
     std::function<void(const Tensor<T>&, const Receiver&)> backward;
   };
   static constexpr std::size_t constant = static_cast<std::size_t>(-1);

@@ -2,7 +2,8 @@
 // device. The target nlcl::cuda defines it.
 //
 // What orders the two streams is asked for by name: the copies wait() for the device, or the device waits for the
-// copies with join(). Neither makes the CPU wait.
+// copies with join(). Neither makes the CPU wait, and neither can be part of a graph: both throw DeviceError while the
+// device records one.
 #pragma once
 
 #include <cstddef>

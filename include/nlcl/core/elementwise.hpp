@@ -6,6 +6,7 @@
 #pragma once
 
 #include <concepts>
+#include <utility>
 
 #include "nlcl/core/device.hpp"
 #include "nlcl/core/parallel.hpp"
@@ -76,6 +77,18 @@ void update(Tensor<T>& y, const Tensor<T>& x, const F& f) {
   parallel_blocks(y.size(), elements_per_task, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) to[i] = f(to[i], from[i]);
   });
+}
+
+// sum += term, of one shape; or sum = term where it is empty yet. The sum is made in place where nobody else can see its
+// storage, in a copy elsewhere. Throws as update().
+template <class T>
+void add_to(Tensor<T>& sum, Tensor<T> term) {
+  if (!sum) {
+    sum = std::move(term);
+    return;
+  }
+  if (!sum.is_sole_owner()) sum = sum.clone();
+  update(sum, term, Plus{});
 }
 
 }  // namespace nlcl

@@ -1,9 +1,11 @@
 // Errors: one class per kind of mistake, every message with the value found and what was expected.
 #pragma once
 
+#include <cmath>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace nlcl {
 
@@ -30,11 +32,24 @@ struct TapeError : Error {  // a gradient that cannot be computed correctly
   using Error::Error;
 };
 
+namespace detail {
+
+// Not-a-number has a sign, which says nothing and would be printed.
+template <class T>
+decltype(auto) without_sign_of_nan(const T& part) {
+  if constexpr (std::is_floating_point_v<T>)
+    return std::isnan(part) ? std::abs(part) : part;
+  else
+    return (part);
+}
+
+}  // namespace detail
+
 // The parts one after the other, as `<<` prints them.
 template <class... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
-  (out << ... << parts);
+  (out << ... << detail::without_sign_of_nan(parts));
   return out.str();
 }
 

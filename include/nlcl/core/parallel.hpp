@@ -12,6 +12,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -30,11 +31,17 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // The calling thread counts. Not to be called while work is running. Throws ShapeError outside 1 .. 1024.
+  // The calling thread counts. Not to be called while work is running. Throws ShapeError outside 1 .. 1024, and MemoryError
+  // if the system does not give that many.
   void resize(int threads) {
     require<ShapeError>(threads >= 1 && threads <= 1024, "threads: ", threads, ", expected 1 to 1024");
     stop();
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, seen = generation_] { work(seen); });
+    try {
+      for (int i = 1; i < threads; ++i) workers_.emplace_back([this, seen = generation_] { work(seen); });
+    } catch (const std::system_error& error) {
+      stop();
+      throw MemoryError(text("cannot start ", threads, " threads: ", error.code().message()));
+    }
   }
 
   // The first exception of a body is thrown here once all threads have come to rest; indices not yet begun

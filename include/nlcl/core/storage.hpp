@@ -66,6 +66,13 @@ class Pool {
     std::size_t allocations = 0;  // requests that the system had to serve
   };
 
+  // What becomes of the blocks that are given back.
+  enum class Unused {
+    reuse,    // they wait for the next request of their size, and go back to the system when memory is short
+    keep,     // they wait, and stay: kernels that were recorded, and will run later, write to them
+    release,  // they go back to the system at once
+  };
+
   Pool() = default;  // on the CPU
   Pool(const MemorySource& source, Device device) : source_(source), device_(device) {}
   Pool(const Pool&) = delete;
@@ -77,7 +84,8 @@ class Pool {
     return *pool;
   }
 
-  // At least `bytes` bytes, uninitialised. Throws MemoryError when the system has none left.
+  // At least `bytes` bytes, uninitialised. Throws MemoryError when the system has none left, even after all unused
+  // blocks have gone back to it, which those of a pool that keeps them do not.
   void* take(std::size_t bytes) {
     const std::size_t size = block_size(bytes);
     const std::lock_guard lock(mutex_);
@@ -90,12 +98,13 @@ class Pool {
     } else {
       if (bin.free.capacity() == bin.blocks) bin.free.reserve(2 * bin.blocks + 1);  // give_back() cannot fail
       block = source_.allocate(size, device_.index);
-      if (!block) {  // what lies unused in other sizes may be enough
+      if (!block && unused_ != Unused::keep) {  // what lies unused in other sizes may be enough
         release_cached();
         block = source_.allocate(size, device_.index);
       }
-      require<MemoryError>(block, "memory: ", bytes, " bytes cannot be had", where(), ", ", stats_.in_use,
-                           " are in use");
+      require<MemoryError>(
+          block, "memory: ", bytes, " bytes cannot be had", where(), ", ", stats_.in_use, " are in use",
+          unused_ == Unused::keep ? text(" and ", stats_.cached, " are kept for what is recorded") : "");
       ++bin.blocks;
       ++stats_.allocations;
     }
@@ -107,15 +116,27 @@ class Pool {
   void give_back(void* block, std::size_t bytes) noexcept {
     const std::size_t size = block_size(bytes);
     const std::lock_guard lock(mutex_);
-    bins_.find(size)->second.free.push_back(block);
+    Bin& bin = bins_.find(size)->second;
     stats_.in_use -= size;
+    if (unused_ == Unused::release) {
+      source_.release(block, size, device_.index);
+      --bin.blocks;
+      return;
+    }
+    bin.free.push_back(block);
     stats_.cached += size;
   }
 
-  // Returns all unused blocks to the system: between jobs of different sizes.
+  // Returns all unused blocks to the system: between jobs of different sizes. Does nothing in a pool that keeps them.
   void trim() {
     const std::lock_guard lock(mutex_);
-    release_cached();
+    if (unused_ != Unused::keep) release_cached();
+  }
+
+  void set_unused(Unused unused) {
+    const std::lock_guard lock(mutex_);
+    unused_ = unused;
+    if (unused_ == Unused::release) release_cached();
   }
 
   Stats stats() const {
@@ -150,6 +171,7 @@ class Pool {
 
   MemorySource source_{&detail::allocate_on_cpu, &detail::release_on_cpu};
   Device device_;
+  Unused unused_ = Unused::reuse;
   mutable std::mutex mutex_;
   std::map<std::size_t, Bin> bins_;  // by block size
   Stats stats_;

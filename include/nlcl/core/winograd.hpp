@@ -47,7 +47,7 @@ NLCL_INLINE void winograd_output(const Pack<T> (&m)[6], Pack<T> (&y)[4]) {
   y[3] = multiply_add(eight, d2, d1) + m[5];
 }
 
-// A g for four values: the transpose of winograd_output, for the way back.
+// A g for four values: the transpose of winograd_output, for the gradient.
 template <class T>
 NLCL_INLINE void winograd_gradient(const Pack<T> (&g)[4], Pack<T> (&t)[6]) {
   const auto two = Pack<T>::all(2), four = Pack<T>::all(4), eight = Pack<T>::all(8);

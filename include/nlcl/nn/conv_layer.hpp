@@ -15,6 +15,7 @@ struct ConvLayer {
   Tensor<T> bias;    // [out]
   Conv2dOptions options;
 
+  // A square kernel; initial weights are drawn from `random`, those of `weight` before those of `bias`.
   ConvLayer(Index in, Index out, Index kernel, Conv2dOptions options_, Random& random,
             Init init = Init::kaiming_uniform())
       : weight({kernel, kernel, in, out}), bias({out}), options(options_) {
@@ -23,6 +24,8 @@ struct ConvLayer {
     bias.set_requires_grad(true);
   }
 
+  // x [N,H,W,in] -> [N,H',W',out], H' = (H + 2 padding - k) / stride + 1. Throws ShapeError for another number of
+  // channels, and where the kernel does not fit.
   Tensor<T> operator()(const Tensor<T>& x) const { return conv2d(x, weight, bias, options); }
 
   void parameters(const std::string& prefix, const auto& visit) {

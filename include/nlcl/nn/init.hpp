@@ -9,6 +9,7 @@
 
 namespace nlcl {
 
+// Overwrites the values of `tensor`, which is on the CPU, in their order: uniform in [-bound, bound).
 template <class T>
 void fill_uniform(Tensor<T>& tensor, double bound, Random& random) {
   std::generate_n(tensor.mutable_data(), tensor.size(),
@@ -26,6 +27,9 @@ struct Init {
   static constexpr Init xavier_normal(double gain = 0.02) { return {Kind::xavier_normal, gain}; }
 };
 
+// Overwrites a layer's weight, of whatever shape, and its bias; both are on the CPU. fan_in: how many inputs an output
+// is a sum of, for a convolution [k,k,in,out] k * k * in; fan_out: how many outputs an input goes into, k * k * out.
+// What is drawn from `random` are the numbers of the weight in the order of memory, then those of the bias.
 template <class T>
 void initialize(Tensor<T>& weight, Tensor<T>& bias, Index fan_in, Index fan_out, Init init, Random& random) {
   if (init.kind == Init::Kind::kaiming_uniform) {

@@ -14,6 +14,7 @@ struct LinearLayer {
   Tensor<T> weight;  // [out,in]
   Tensor<T> bias;    // [out]
 
+  // Initial weights are drawn from `random`.
   LinearLayer(Index in, Index out, Random& random, Init init = Init::kaiming_uniform())
       : weight({out, in}), bias({out}) {
     initialize(weight, bias, in, out, init, random);
@@ -21,6 +22,7 @@ struct LinearLayer {
     bias.set_requires_grad(true);
   }
 
+  // x [M,in] -> [M,out]. Throws ShapeError for other shapes.
   Tensor<T> operator()(const Tensor<T>& x) const { return linear(x, weight, bias); }
 
   void parameters(const std::string& prefix, const auto& visit) {

@@ -1,7 +1,13 @@
-// Modules: structs that own parameters and can name them.
+// Modules: structs that own parameters, which are learned, may have a form, which is chosen, and can name both.
 //
-// A module has one member function template, `parameters(prefix, visit)`, that calls visit(name, tensor) for
-// every parameter in the order of PyTorch's state dict. Everything else here is written with it.
+//     parameters(prefix, visit)   visit(name, tensor) for every parameter, in the order of PyTorch's state dict
+//     form(prefix, visit)         visit(name, number, smallest, largest) for all that the form is made of, if a module
+//                                 has one; the number is a bool or an Index, 0 where it is not wanted, else within
+//                                 smallest to largest
+//
+// Both are member function templates. Optimisers, averages, counts and devices know parameters only; a file holds the
+// form too (see io/module_state.hpp). A module that contains others may pass their numbers on as constants: its form is
+// then chosen once, and loading asks the file for the same.
 #pragma once
 
 #include <string>
@@ -16,6 +22,13 @@ void for_each_parameter(Module& module, const auto& visit) {
   module.parameters("", visit);
 }
 
+// Nothing for a module without a form.
+template <class Module>
+void for_each_form(Module& module, const auto& visit) {
+  if constexpr (requires { module.form("", visit); }) module.form("", visit);
+}
+
+// Numbers in all parameters.
 template <class Module>
 Index parameter_count(Module& module) {
   Index count = 0;

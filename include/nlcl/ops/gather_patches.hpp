@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/patch_center.hpp"
 #include "nlcl/core/tensor.hpp"
-#include "nlcl/ops/patch_search.hpp"
 
 namespace nlcl {
 

@@ -28,8 +28,8 @@
 #include <string_view>
 
 #include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/matrix_view.hpp"
 #include "nlcl/core/tensor.hpp"
-#include "nlcl/ops/linear.hpp"
 
 namespace nlcl {
 
@@ -74,8 +74,8 @@ struct LayerContrast {
   Saved<T> background, rain;  // [G * n_B,C], [G * n_R,C]
   Saved<T> slope;             // [G * n,n] for a pool of n = n_B + n_R, ds / t
 
-  Tensor<T> forward(const Tensor<T>& back, const Tensor<T>& streaks) {
-    const Shape &b = back.shape(), &r = streaks.shape();
+  Tensor<T> forward(const Tensor<T>& of_background, const Tensor<T>& of_rain) {
+    const Shape &b = of_background.shape(), &r = of_rain.shape();
     require<ShapeError>(b.rank() == 2 && r.rank() == 2 && b[1] == r[1] && b[0] >= 2 && r[0] >= 2,
                         "layer_contrast: expects background and rain [n,C], at least two of each, are ", b,
                         " and ", r);
@@ -84,10 +84,11 @@ struct LayerContrast {
         "layer_contrast: ", b[0], " and ", r[0], " rows in ", groups, " groups");
     for (double t : options.temperature)
       require<ShapeError>(t > 0, "layer_contrast: temperature is ", t, ", expected more than 0");
-    background = back, rain = streaks;
+    background = of_background, rain = of_rain;
     if constexpr (on_cuda<T>)
-      if (back.device().is_cuda()) {
-        const cuda::LayerContrastResult result = cuda::layer_contrast(back, streaks, options, groups);
+      if (of_background.device().is_cuda()) {
+        const cuda::LayerContrastResult result =
+            cuda::layer_contrast(of_background, of_rain, options, groups);
         slope = result.slope;
         return result.loss;
       }
@@ -135,9 +136,9 @@ struct LayerContrast {
       const auto z = detail::matrix(pooled);
       const auto ds = detail::matrix(slope.get(), g, groups);
       const detail::Matrix<T> dz = dy.item() * (ds * z + ds.transpose() * z);
-      auto back = detail::mutable_matrix(gradients[0], g, groups);
-      back = dz.topRows(back.rows());
-      detail::mutable_matrix(gradients[1], g, groups) = dz.bottomRows(dz.rows() - back.rows());
+      auto dbackground = detail::mutable_matrix(gradients[0], g, groups);
+      dbackground = dz.topRows(dbackground.rows());
+      detail::mutable_matrix(gradients[1], g, groups) = dz.bottomRows(dz.rows() - dbackground.rows());
     }
     return gradients;
   }
@@ -145,10 +146,11 @@ struct LayerContrast {
  private:
   // The unit vectors of a group [n,C], background first.
   Tensor<T> pool(Index group) const {
-    const Index back = background.get().size() / groups, streaks = rain.get().size() / groups;
+    const Index background_size = background.get().size() / groups, rain_size = rain.get().size() / groups;
     Tensor<T> z({(background.shape()[0] + rain.shape()[0]) / groups, background.shape()[1]});
-    T* const to = std::copy_n(background.get().data() + group * back, back, z.mutable_data());
-    std::copy_n(rain.get().data() + group * streaks, streaks, to);
+    T* const to =
+        std::copy_n(background.get().data() + group * background_size, background_size, z.mutable_data());
+    std::copy_n(rain.get().data() + group * rain_size, rain_size, to);
     return z;
   }
 };

@@ -19,8 +19,8 @@
 #include <string_view>
 
 #include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/matrix_view.hpp"
 #include "nlcl/core/tensor.hpp"
-#include "nlcl/ops/linear.hpp"
 
 namespace nlcl {
 

@@ -21,32 +21,18 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <initializer_list>
 #include <limits>
 #include <numeric>
-#include <span>
 #include <string_view>
 #include <vector>
 
 #include "nlcl/autograd/tape.hpp"
 #include "nlcl/core/parallel.hpp"
+#include "nlcl/core/patch_center.hpp"
 #include "nlcl/core/simd.hpp"
 #include "nlcl/core/tensor.hpp"
 
 namespace nlcl {
-
-struct PatchCenter {
-  Index image = 0, row = 0, column = 0;
-  friend bool operator==(const PatchCenter&, const PatchCenter&) = default;
-};
-
-// Centres [M] on the CPU.
-inline Tensor<PatchCenter> patch_centers(std::span<const PatchCenter> centers) {
-  return Tensor<PatchCenter>({static_cast<Index>(centers.size())}, centers);
-}
-inline Tensor<PatchCenter> patch_centers(std::initializer_list<PatchCenter> centers) {
-  return patch_centers(std::span(centers.begin(), centers.size()));
-}
 
 struct PatchSearchOptions {
   Index count = 256;  // K, the matches of each query
@@ -77,21 +63,10 @@ namespace detail {
 
 // ---- What the CPU and the kernels share ----
 
-// The sizes of x [N,H,W,C].
-struct MapSize {
-  Index images, height, width, channels;
-  MapSize(const Shape& x) : images(x[0]), height(x[1]), width(x[2]), channels(x[3]) {}  // NOLINT: a view
-};
-
 struct IndexRange {
   Index begin, end;
   NLCL_BOTH constexpr Index size() const { return end - begin; }
 };
-
-// The index in begin .. end - 1 that is nearest to i.
-NLCL_BOTH constexpr Index clamped(Index i, Index begin, Index end) {
-  return i < begin ? begin : i < end ? i : end - 1;
-}
 
 // The rows (or columns) of candidate centres round `center`, in an image of `size`.
 NLCL_BOTH constexpr IndexRange candidate_range(Index center, Index size, const PatchSearchOptions& o) {
@@ -144,14 +119,6 @@ NLCL_BOTH constexpr Index patch_offset(const MapSize& x, const PatchCenter& cent
 }
 
 // ---- On the CPU ----
-
-// The centres where x is: a copy, if they are on the CPU. Throws DeviceError for those of another device.
-inline Tensor<PatchCenter> centers_on(Device device, std::string_view op,
-                                      const Tensor<PatchCenter>& centers) {
-  require<DeviceError>(centers.device() == device || !centers.device().is_cuda(), op, ": x is on ", device,
-                       ", the centres on ", centers.device());
-  return centers.to(device);
-}
 
 // Throws ShapeError unless every query has a full patch and enough candidates. Queries on a CUDA device are not
 // looked at.

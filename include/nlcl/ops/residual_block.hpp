@@ -18,16 +18,33 @@
 #include <utility>
 
 #include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/elementwise.hpp"
 #include "nlcl/core/tensor.hpp"
 #include "nlcl/ops/conv2d.hpp"
 #include "nlcl/ops/instance_norm.hpp"
+#include "nlcl/ops/relu.hpp"
 
 namespace nlcl {
+
+namespace detail {
+
+// A convolution reads through the ReLU that comes before it, as detail::ReadPlain reads without one.
+struct ReadRelu {
+  template <class T>
+  void operator()(const T* from, Index count, T* to) const {
+    for (Index i = 0; i < count; ++i) to[i] = ReluValue{}(from[i]);
+  }
+  NLCL_BOTH float operator()(float value, int /*image*/, int /*channel*/) const { return ReluValue{}(value); }
+};
+
+}  // namespace detail
 
 template <class T>
 struct ResidualBlock;
 
 namespace cuda {
+
+using nlcl::detail::ReadRelu;
 
 struct ResidualBlockResult {
   Tensor<float> y, normalized;                      // [N,H,W,C]
@@ -102,14 +119,11 @@ struct ResidualBlock {
     const T* const h = hidden.data();
     const Tensor<T> first = detail::instance_norm_gradient(
         x.shape(), first_deviation.get(), [=](Index i) { return n[i]; },
-        [=](Index i) {
-          const T value = h[i];  // read in any case: the loop can then be vectorised
-          return n[i] > T{} ? value : T{};
-        });
+        [=](Index i) { return ReluGradient{}(n[i], h[i]); });  // both values are read: it can be vectorised
     if (wanted[1]) gradients[1] = detail::conv2d_weight_gradient(sizes, x.get(), first);
     if (wanted[0]) {
       gradients[0] = detail::conv2d_data_gradient(sizes, first_weight.get(), first);
-      detail::add_gradient(gradients[0], dy);
+      add_to(gradients[0], dy);
     }
     return gradients;
   }
