@@ -1,11 +1,14 @@
-// The mistakes of a kernel that the emulated device reports.
+// The mistakes of a kernel that the emulated device reports, and what it lets a test choose.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <vector>
 
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/launch.cuh"
+#include "nlcl/core/mma.cuh"
 #include "nlcl/core/storage.hpp"
 #include "nlcl/core/tensor.hpp"
+#include "support/cuda.hpp"
 #include "support/errors.hpp"
 #include "support/tensors.hpp"
 
@@ -68,6 +71,38 @@ __global__ void missing_lane_kernel() {
   if (cuda::lane() != 9) cuda::warp_sum(1);
 }
 
+// Two groups of copies; how many of them are waited for, and a copy that is in neither.
+enum class Waits { none, first, both };
+__global__ void copies_kernel(const uint4* from, unsigned* to, Waits waits) {
+  __shared__ cuda::SharedArray<uint4, 96> values;
+  const int i = cuda::thread().x;
+  for (int group = 0; group < 3; ++group) values[32 * group + i] = make_uint4(7, 7, 7, 7);
+  cuda::block_sync();
+  for (int group = 0; group < 3; ++group) {
+    cuda::copy_16_bytes(values[32 * group + i], from + i);
+    if (group < 2) cuda::copy_commit();
+  }
+  if (waits == Waits::first) cuda::copy_wait<1>();
+  if (waits == Waits::both) cuda::copy_wait<0>();
+  cuda::block_sync();
+  for (int group = 0; group < 3; ++group) to[32 * group + i] = values[32 * group + 31 - i].w;
+}
+
+// One row and one column of a product: d[0] = start + a . b, in bf16.
+__global__ void dot_kernel(const float* a, const float* b, float start, float* d) {
+  const int group = cuda::lane() / 4, member = cuda::lane() % 4;
+  const auto pair = [&](const float* from, int k) { return cuda::round_to_bf16(from[k], from[k + 1]); };
+  const bool first = group == 0;
+  const std::uint32_t left[4] = {first ? pair(a, 2 * member) : 0u, 0, first ? pair(a, 2 * member + 8) : 0u,
+                                 0};
+  const std::uint32_t right[2] = {first ? pair(b, 2 * member) : 0u, first ? pair(b, 2 * member + 8) : 0u};
+  float sum[4] = {start, 0, 0, 0};
+  cuda::mma_bf16_16x8x16(sum, left, right);
+  if (cuda::lane() == 0) *d = sum[0];
+}
+
+__global__ void innocent_kernel() {}
+
 // ---- Helpers ----
 
 template <class T>
@@ -126,6 +161,97 @@ TEST_CASE("dynamic shared memory out of bounds", "[cuda]") {
   CHECK_THAT(run(0, 252), Catch::EndsWith("dynamic shared memory: bytes 0 to 256, the launch gave 252"));
   CHECK(run(0, 200 << 10) == "no error");
   CHECK_THAT(run(0, 300 << 10), Catch::EndsWith("more shared memory than the device has"));
+
+  cudaLaunchConfig_t config{};  // as launch() does, but for one call
+  config.gridDim = 1, config.blockDim = 1, config.dynamicSmemBytes = 50 << 10;
+  config.stream = cuda::stream(0);
+  CHECK(cudaLaunchKernelEx(&config, innocent_kernel) == cudaErrorInvalidValue);
+}
+
+TEST_CASE("a copy to shared memory is there when it has been waited for and not before", "[cuda]") {
+  const Tensor<unsigned> from = Tensor<unsigned>::full({32, 4}, 9, device);
+  auto to = on_device<unsigned>({3, 32});
+  const auto groups = [&](Waits waits) {  // what each of them finds
+    launch<copies_kernel>({device, 1, 32}, reinterpret_cast<const uint4*>(from.data()), to.mutable_data(),
+                          waits);
+    const Tensor<unsigned> found = to.to(Device::cpu());
+    for (int group = 0; group < 3; ++group)
+      for (int i = 0; i < 32; ++i) CHECK(found(group, i) == found(group, 0));
+    return std::vector{found(0, 0), found(1, 0), found(2, 0)};
+  };
+  CHECK(groups(Waits::none) == std::vector{7u, 7u, 7u});
+  CHECK(groups(Waits::first) == std::vector{9u, 7u, 7u});
+  CHECK(groups(Waits::both) == std::vector{9u, 9u, 7u});  // what is not committed cannot be waited for
+  const emulation::WithChoices with;
+  with->late_copies = false;
+  CHECK(groups(Waits::none) == std::vector{9u, 9u, 9u});
+}
+
+TEST_CASE("a matrix instruction adds in the order that is asked for", "[cuda]") {
+  const auto sum = [](emulation::Sums sums, float large, float start) {  // large^2, 14 times 1, -large^2
+    const emulation::WithChoices with;
+    with->sums = sums;
+    std::vector<float> a(16, 1), b(16, 1);
+    a.front() = b.front() = a.back() = large, b.back() = -large;
+    const auto left = Tensor<float>({16}, a).to(device), right = Tensor<float>({16}, b).to(device);
+    auto d = on_device<float>({1});
+    launch<dot_kernel>({device, 1, 32}, left.data(), right.data(), start, d.mutable_data());
+    return d.item();
+  };
+  using emulation::Sums;
+  // At 2^24 a float goes in steps of 2, and ties go to the even neighbour.
+  CHECK(sum(Sums::forward, 0x1p12f, 0) == 0);
+  CHECK(sum(Sums::forward, 0x1p12f, 3) == 4);    // 2^24 + 3 is a tie
+  CHECK(sum(Sums::backward, 0x1p12f, 0) == 14);  // below 2^24 steps are of 1
+  CHECK(sum(Sums::pairwise, 0x1p12f, 0) == 13);  // 2^24 + 1 is a tie, 1 - 2^24 is not
+  // Of 2^24 + 7 the last bit is kept, and then cut off; 2^24 + 6 + 7 - 2^24 is exact.
+  CHECK(sum(Sums::ampere, 0x1p12f, 0) == 13);
+  CHECK(sum(Sums::hopper, 0x1p12f, 0) == 14);
+  // Beside 2^26 the last of 26 bits is 2, and of 25 it is 4.
+  CHECK(sum(Sums::hopper, 0x1p13f, 0) == 0);
+  CHECK(sum(Sums::ampere, 0x1p13f, 0) == 0);
+  // What is cut off brings negative sums up, too.
+  CHECK(sum(Sums::hopper, 0x1p12f, -0.75f) == 13.5f);
+  for (Sums sums : emulation::all_sums) {
+    INFO(emulation::name_of(sums));
+    CHECK(sum(sums, 1, 0.5f) == 14.5f);
+    CHECK(std::isnan(sum(sums, INFINITY, 0)));
+    CHECK(sum(sums, 1, INFINITY) == INFINITY);
+  }
+}
+
+// As on a real device, where a launch only asks for the kernel.
+TEST_CASE("a fault is reported under the name of its kernel when launches wait", "[cuda]") {
+  const emulation::WithChoices with;
+  with->late_faults = true;
+  const WithSynchronous not_yet(false);
+  const std::string fault = "block (0,0,0), thread (0,0,0): shared memory: index 4 on an axis of 4";
+  const auto launch_both = [](Device on) {
+    return message_of<DeviceError>([&] {
+      launch<array_kernel>({on, 1, 1}, 4, 0);
+      launch<innocent_kernel>({on, 1, 1});
+    });
+  };
+  CHECK(launch_both(device) == "kernel innocent_kernel: " + fault);
+  CHECK(launch_both(device) ==
+        "kernel innocent_kernel: " + fault);  // reported once, and the device works again
+
+  // Nor is it a lack of memory.
+  cuda::pool(0).trim();
+  launch<array_kernel>({device, 1, 1}, 4, 0);
+  CHECK(message_of<DeviceError>([] { on_device<float>({1000}); }) == "cuda:0: memory: " + fault);
+
+  {
+    const WithSynchronous synchronous(true);
+    CHECK(launch_both(device) == "kernel array_kernel: " + fault);
+
+    // While it is recorded nothing can be waited for, and nothing happens. The replay reports it; that the message has
+    // the kernel's name is due to the emulation.
+    const auto record = [&] { return cuda::record(0, [&] { launch<array_kernel>({device, 1, 1}, 4, 0); }); };
+    CHECK(message_of<DeviceError>([&] { record(); }) == "no error");
+    CHECK(message_of<DeviceError>([&] { record().replay(); }) ==
+          "cuda:0: a kernel of a graph: kernel array_kernel: " + fault);
+  }
 }
 
 TEST_CASE("a block does not see the shared memory of another", "[cuda]") {

@@ -44,7 +44,7 @@ __global__ void shuffle_kernel(int* to) {
   to[96 + i] = cuda::warp_sum(i);
 }
 
-__global__ void order_kernel(int* to) { *to = 10 * *to + cuda::block().x; }
+__global__ void order_kernel(int* to, int digit) { *to = 10 * *to + digit; }
 
 // One warp: d [16,8] = a [16,16] b [16,8], in bf16.
 __global__ void bf16_kernel(const float* a, const float* b, float* d) {
@@ -219,7 +219,9 @@ TEST_CASE("numbers are rounded to the nearest, ties to even", "[cuda]") {
 
 TEST_CASE("a recorded graph repeats its work on the same addresses", "[cuda]") {
   auto to = Tensor<int>::zeros({1}, device);
-  const cuda::Graph graph = cuda::record(0, [&] { launch<order_kernel>({device, 3, 1}, to.mutable_data()); });
+  const cuda::Graph graph = cuda::record(0, [&] {
+    for (int digit = 0; digit < 3; ++digit) launch<order_kernel>({device, 1, 1}, to.mutable_data(), digit);
+  });
   CHECK(to.item() == 0);  // so far it was only recorded
   graph.replay();
   CHECK(to.item() == 12);

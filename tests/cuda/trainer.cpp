@@ -9,6 +9,11 @@
 #include "support/cuda.hpp"
 #include "support/tensors.hpp"
 
+#if __has_include("execution.hpp")  // an emulated device, whose memory can be taken away
+#define NLCL_TEST_LITTLE_MEMORY
+#include "device.hpp"
+#endif
+
 using namespace nlcl;
 using namespace nlcl::test;
 
@@ -30,8 +35,9 @@ TrainerOptions options_on(Device device, bool graph) {
   options.decay_steps = 2;
   options.average = 0.5;
   options.networks.discriminator_gain = 0.4;
-  options.objective.chroma = options.objective.identity = options.objective.drawn = 0.5;
-  options.objective.recomposition = {.weight = 0.5, .gain = 1.5, .high_pass = 0.5, .threshold = 0.01};
+  for (const char* term : {"chroma", "identity", "recomposition", "drawn"})
+    options.objective.set_weight(term, 0.5);
+  options.objective.recomposition = {.gain = 1.5, .high_pass = 0.5, .threshold = 0.01};
   options.adam.eps = 1e-3;  // where a gradient is nothing but rounding errors, so is the step
   options.device = device;
   options.graph = graph;
@@ -55,6 +61,13 @@ double relative_difference(const StateFile& a, const StateFile& b, const std::st
     norm += right.data()[i] * right.data()[i];
   }
   return std::sqrt(difference / norm);
+}
+
+// Without what takes minutes in emulation: the searches and the discriminator.
+TrainerOptions little_options(bool graph) {
+  TrainerOptions options = options_on(cuda_device, graph);
+  for (const char* term : {"location", "layer", "adversarial"}) options.objective.set_weight(term, 0);
+  return options;
 }
 
 void check_same(const StateFile& found, const StateFile& expected) {
@@ -110,13 +123,34 @@ TEST_CASE("a step on a device is that of the CPU, and its recording repeats it t
   check_same(resumed.state(), there.state());
 }
 
-TEST_CASE("a loss that is not a number ends the step on a device", "[cuda]") {
+TEST_CASE("a loss that is not a number ends the step on a device", "[cuda][thorough]") {
   if (!cuda_is_there()) return;
-  TrainerOptions options = options_on(cuda_device, true);
-  options.objective.location = options.objective.layer = options.objective.adversarial = 0;
-  Trainer trainer(options);
+  Trainer trainer(little_options(true));
   Batch broken = batch(0);
   broken.rainy.mutable_data()[7] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_WITH(trainer.run({broken}), Catch::Contains("train: the loss 'consistency' is nan at step 0"));
   CHECK(trainer.step() == 0);
 }
+
+#if defined(NLCL_TEST_LITTLE_MEMORY)
+TEST_CASE("a step that has too little memory to be recorded can be taken again", "[cuda][thorough]") {
+  Trainer trainer(little_options(true));
+  trainer.run({batch(0)});
+  emulation::Device& device = emulation::Device::at(cuda_device.index);
+  const std::size_t limit = device.memory_limit();
+  cuda::pool(cuda_device.index).trim();
+  const std::size_t before = device.in_use();
+  device.set_memory_limit(before + 2'000'000);
+  CHECK_THROWS_WITH(trainer.run({batch(1)}), Catch::Contains("bytes cannot be had on cuda:0") &&
+                                                 Catch::Contains("are kept for what is recorded"));
+  device.set_memory_limit(limit);
+  CHECK(device.in_use() == before);
+  CHECK(trainer.step() == 1);
+
+  const Losses losses = trainer.run({batch(1)});
+  Trainer other(little_options(false));
+  other.run({batch(0)});
+  CHECK(other.run({batch(1)}) == losses);
+  check_same(trainer.state(), other.state());
+}
+#endif

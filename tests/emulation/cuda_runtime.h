@@ -7,15 +7,20 @@
 
 #define NLCL_CUDA_EMULATION
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <map>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "choices.hpp"
 #include "device.hpp"
 #include "execution.hpp"
 #include "vector_types.h"
@@ -50,8 +55,11 @@ enum cudaError_t {
   cudaErrorInsufficientDriver = 35,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidResourceHandle = 400,
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorStreamCaptureIsolation = 905,
 };
 
 namespace emulation {
@@ -79,16 +87,38 @@ struct Stream {
   int device = 0;
   bool is_late = false;
   Graph* capture = nullptr;
+  bool is_spoilt = false;     // the capture: something was asked for that cannot be recorded
   std::vector<Work> late{};   // not done yet
   std::size_t submitted = 0;  // pieces of work in all
 };
 
+// A fault that nobody has been told of yet (Choices::late_faults): of a kernel that the device has run already.
+inline std::string& unreported_fault() {
+  static std::string message;
+  return message;
+}
+inline cudaError_t report_fault() {
+  const std::lock_guard lock(Device::mutex());
+  if (unreported_fault().empty()) return cudaSuccess;
+  return fail(cudaErrorLaunchFailure, std::exchange(unreported_fault(), {}));
+}
+
+// As on a device, what cannot be recorded spoils all that has been.
+inline cudaError_t spoil_capture(Stream* stream, cudaError_t status, const char* message) {
+  stream->is_spoilt = true;
+  return fail(status, message);
+}
+
 inline cudaError_t submit(Stream* stream, Work work) {
   const std::lock_guard lock(Device::mutex());
   if (stream && stream->capture) {
+    if (stream->is_spoilt)
+      return fail(cudaErrorStreamCaptureInvalidated,
+                  "operation failed due to a previous error during capture");
     stream->capture->work.push_back(std::move(work));
     return cudaSuccess;
   }
+  if (const cudaError_t status = report_fault(); status != cudaSuccess) return status;
   if (stream) ++stream->submitted;
   if (!stream || !stream->is_late) return work();
   stream->late.push_back(std::move(work));
@@ -98,7 +128,7 @@ inline cudaError_t submit(Stream* stream, Work work) {
 // Does what was submitted to the stream before its piece of work `end`.
 inline cudaError_t finish(Stream* stream, std::size_t end) {
   const std::lock_guard lock(Device::mutex());
-  cudaError_t status = cudaSuccess;
+  cudaError_t status = report_fault();
   const std::size_t done = stream->submitted - stream->late.size(), count = end > done ? end - done : 0;
   for (std::size_t i = 0; i < count && status == cudaSuccess; ++i) status = stream->late[i]();
   stream->late.erase(stream->late.begin(), stream->late.begin() + static_cast<std::ptrdiff_t>(count));
@@ -180,6 +210,9 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int numbe
 // ---- Memory ----
 
 inline cudaError_t cudaMalloc(void** block, std::size_t bytes) {
+  *block = nullptr;
+  if (bytes == 0) return cudaSuccess;
+  if (const cudaError_t status = emulation::report_fault(); status != cudaSuccess) return status;
   *block = emulation::Device::at(emulation::current_device).allocate(bytes);
   return *block ? cudaSuccess : emulation::fail(cudaErrorMemoryAllocation, "out of memory");
 }
@@ -199,7 +232,7 @@ inline cudaError_t cudaFreeHost(void* block) {
 }
 inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   const emulation::Device& device = emulation::Device::at(emulation::current_device);
-  *total = device.memory_limit(), *free = device.memory_limit() - device.in_use();
+  *total = device.memory_limit(), *free = *total - std::min(*total, device.in_use());
   return cudaSuccess;
 }
 
@@ -214,15 +247,16 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = new emulation::Stream{.device = emulation::current_device, .is_late = is_late};
   return cudaSuccess;
 }
-inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  delete stream;
-  return cudaSuccess;
-}
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream->capture)
-    return emulation::fail(cudaErrorStreamCaptureUnsupported,
-                           "operation not permitted when stream is capturing");
+    return emulation::spoil_capture(stream, cudaErrorStreamCaptureUnsupported,
+                                    "operation not permitted when stream is capturing");
   return emulation::finish(stream, stream->submitted);
+}
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {  // does what is left to do
+  const cudaError_t status = emulation::finish(stream, stream->submitted);
+  delete stream;
+  return status;
 }
 
 // ---- Events ----
@@ -238,17 +272,26 @@ inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
   return cudaSuccess;
 }
+// Within a capture there are no events here: nlcl has no use for them.
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (stream->capture)
+    return emulation::spoil_capture(stream, cudaErrorStreamCaptureUnsupported,
+                                    "an event in a stream that is capturing");
   *event = {stream, stream->submitted, std::chrono::steady_clock::now()};
   return cudaSuccess;
 }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return emulation::finish(event->stream, event->submitted);
+  return event->stream ? emulation::finish(event->stream, event->submitted) : cudaSuccess;
 }
-inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t event, unsigned) {
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (stream->capture)
+    return emulation::spoil_capture(stream, cudaErrorStreamCaptureIsolation,
+                                    "dependency created on uncaptured work in another stream");
   return cudaEventSynchronize(event);
 }
 inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  if (!begin->stream || !end->stream)
+    return emulation::fail(cudaErrorInvalidResourceHandle, "an event that was not recorded");
   *milliseconds = std::chrono::duration<float, std::milli>(end->time - begin->time).count();
   return cudaSuccess;
 }
@@ -292,16 +335,38 @@ struct cudaLaunchConfig_t {
 
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 
+namespace emulation {
+
+inline constexpr std::size_t shared_by_default = 48 << 10;
+
+// How much dynamic shared memory a kernel has been allowed on a device.
+inline std::size_t& allowed_shared(const void* kernel, int device) {
+  static std::map<std::pair<const void*, int>, std::size_t> allowed;
+  const std::lock_guard lock(Device::mutex());
+  return allowed.try_emplace({kernel, device}, shared_by_default).first->second;
+}
+
+// The name of the kernel that is launched next, for a fault that the launch itself does not report.
+inline std::string_view& launched_kernel() {
+  static thread_local std::string_view name = "a kernel";
+  return name;
+}
+
+}  // namespace emulation
+
 template <class Kernel>
-cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int bytes) {
+cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute, int bytes) {
   if (static_cast<std::size_t>(bytes) > emulation::Device::at(emulation::current_device).shared_limit())
     return emulation::fail(cudaErrorInvalidValue, "more shared memory than the device has");
+  emulation::allowed_shared(reinterpret_cast<const void*>(kernel), emulation::current_device) =
+      static_cast<std::size_t>(bytes);
   return cudaSuccess;
 }
 
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
                                Arguments&&... arguments) {
+  static_assert((sizeof(Parameters) + ... + std::size_t{0}) <= 4096, "the arguments of a kernel have 4 KB");
   const dim3 grid = config->gridDim, block = config->blockDim;
   const std::size_t shared = config->dynamicSmemBytes;
   const auto in = [](unsigned value, unsigned most) { return value >= 1 && value <= most; };
@@ -311,10 +376,12 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   if (config->stream && config->stream->device != emulation::current_device)
     return emulation::fail(cudaErrorInvalidValue, "the stream belongs to another device");
   const int device = emulation::current_device;
-  if (shared > emulation::Device::at(device).shared_limit())
-    return emulation::fail(cudaErrorInvalidValue, "more shared memory than the device has");
+  if (shared > emulation::allowed_shared(reinterpret_cast<const void*>(kernel), device))
+    return emulation::fail(cudaErrorInvalidValue, "more shared memory than the kernel has been allowed");
 
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
+  const bool is_recorded = config->stream && config->stream->capture;
+  const std::string_view name = std::exchange(emulation::launched_kernel(), "a kernel");
   return emulation::submit(config->stream, [=, values = std::move(values)] {
     struct Closure {
       void (*kernel)(Parameters...);
@@ -330,7 +397,11 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
           },
           &closure);
     } catch (const emulation::KernelError& error) {
-      return emulation::fail(cudaErrorLaunchFailure, error.what());
+      std::string message = error.what();
+      if (is_recorded) message = "kernel " + std::string(name) + ": " + message;
+      if (!emulation::choices().late_faults)
+        return emulation::fail(cudaErrorLaunchFailure, std::move(message));
+      emulation::unreported_fault() = std::move(message);
     }
     return cudaSuccess;
   });
@@ -350,7 +421,10 @@ inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCapture
 }
 inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   *graph = std::exchange(stream->capture, nullptr);
-  return cudaSuccess;
+  if (!std::exchange(stream->is_spoilt, false)) return cudaSuccess;
+  delete std::exchange(*graph, nullptr);
+  return emulation::fail(cudaErrorStreamCaptureInvalidated,
+                         "operation failed due to a previous error during capture");
 }
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
                                         unsigned long long = 0) {

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "choices.hpp"
 #include "fiber.hpp"
 #include "vector_types.h"
 
@@ -49,6 +50,13 @@ inline std::string place(const uint3& at) {
 using Payloads = std::array<void*, 32>;
 using WarpOperation = void (*)(const Payloads&);
 
+// 16 bytes on their way to shared memory, in a group that is counted by thread.
+struct Copy {
+  void* to;
+  const void* from;
+  unsigned group;
+};
+
 struct Thread {
   enum class State { ready, at_barrier, in_warp, ended };
 
@@ -61,6 +69,9 @@ struct Thread {
   WarpOperation operation = nullptr;
   unsigned mask = 0;
   void* payload = nullptr;
+
+  std::vector<Copy> copies{};  // under way, the oldest first
+  unsigned groups = 0;         // of copies that are closed
 };
 
 class Execution {
@@ -121,6 +132,24 @@ class Execution {
       if (mask >> lane & 1) threads_[first + lane].state = Thread::State::ready;
   }
 
+  // cp.async: a copy of 16 bytes that arrives when its thread waits for its group, or at once (see Choices). What is
+  // not waited for never arrives.
+  void copy(void* to, const void* from) {
+    if (!choices().late_copies)
+      std::memcpy(to, from, 16);
+    else
+      threads_[current_].copies.push_back({to, from, threads_[current_].groups});
+  }
+  void close_copies() { ++threads_[current_].groups; }
+  // For all groups but the `youngest` that were closed last. A group that is not closed is not waited for.
+  void wait_for_copies(unsigned youngest) {
+    Thread& me = threads_[current_];
+    std::size_t arrived = 0;
+    for (; arrived < me.copies.size() && me.copies[arrived].group + youngest < me.groups; ++arrived)
+      std::memcpy(me.copies[arrived].to, me.copies[arrived].from, 16);
+    me.copies.erase(me.copies.begin(), me.copies.begin() + static_cast<std::ptrdiff_t>(arrived));
+  }
+
   std::byte* dynamic_shared(std::size_t bytes, std::size_t offset) {
     require(offset + bytes <= dynamic_bytes_, "dynamic shared memory: bytes ", offset, " to ", offset + bytes,
             ", the launch gave ", dynamic_bytes_);
@@ -135,7 +164,10 @@ class Execution {
   void run_block() {
     ++block_number_;
     if (!dynamic_.empty()) std::memset(dynamic_.data(), 0xff, dynamic_.size() * sizeof(uint4));
-    for (Thread& thread : threads_) thread.state = Thread::State::ready;
+    for (Thread& thread : threads_) {
+      thread.state = Thread::State::ready;
+      thread.copies.clear(), thread.groups = 0;
+    }
     std::fill(waiting_.begin(), waiting_.end(), 0u);
     for (;;) {
       const bool backward = next_order();

@@ -2,10 +2,13 @@
 // manual documents ("Warp Level Matrix Multiply-Accumulate Instructions").
 #pragma once
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
+#include "choices.hpp"
 #include "execution.hpp"
 
 namespace emulation {
@@ -33,6 +36,68 @@ inline float tf32_value(std::uint32_t bits) {
   return std::bit_cast<float>(bits & ~0x1fffu);
 }  // as the unit reads it
 
+// ---- Sums of exact products: the factors of bf16 have 8 bits, those of tf32 11 ----
+
+template <int K>
+float sum_in_order(float start, const float (&a)[K], const float (&b)[K], bool backward) {
+  for (int k = 0; k < K; ++k) {
+    const int at = backward ? K - 1 - k : k;
+    start += a[at] * b[at];
+  }
+  return start;
+}
+
+template <int K>
+float sum_of_pairs(float start, const float (&a)[K], const float (&b)[K]) {
+  float terms[K];
+  for (int k = 0; k < K; ++k) terms[k] = a[k] * b[k];
+  for (int count = K; count > 1; count /= 2)
+    for (int k = 0; k < count / 2; ++k) terms[k] = terms[2 * k] + terms[2 * k + 1];
+  return start + terms[0];
+}
+
+// The largest float that is no further from 0 than x.
+inline float towards_zero(double x) {
+  const auto nearest = static_cast<float>(x);
+  return std::abs(static_cast<double>(nearest)) > std::abs(x) ? std::nextafter(nearest, 0.0f) : nearest;
+}
+
+inline int exponent(float x) { return static_cast<int>(std::bit_cast<std::uint32_t>(x) >> 23 & 0xff) - 127; }
+
+// `count` products and the start, shifted to the largest exponent (of a product that is the sum of its factors'), with
+// 24 + `more` bits of each. Numbers below 2^-126 are taken for larger than they are.
+inline float sum_of_shifted(float start, const float* a, const float* b, int count, int more) {
+  int largest = start == 0 ? -1000 : exponent(start);
+  for (int k = 0; k < count; ++k)
+    if (a[k] != 0 && b[k] != 0) largest = std::max(largest, exponent(a[k]) + exponent(b[k]));
+  if (largest == -1000) return start;
+  const int last_bit = largest - 23 - more;
+  const double steps = std::ldexp(1.0, -last_bit);
+  double sum = std::trunc(static_cast<double>(start) * steps);
+  for (int k = 0; k < count; ++k)
+    sum += std::trunc(static_cast<double>(a[k]) * static_cast<double>(b[k]) * steps);
+  return towards_zero(std::ldexp(sum, last_bit));
+}
+
+// start + a . b, as Choices::sums says. NaN and infinity come out of every order alike.
+template <int K>
+float sum_of_products(float start, const float (&a)[K], const float (&b)[K]) {
+  const Sums sums = choices().sums;
+  switch (sums) {
+    case Sums::forward:
+    case Sums::backward:
+      return sum_in_order(start, a, b, sums == Sums::backward);
+    case Sums::pairwise:
+      return sum_of_pairs(start, a, b);
+    case Sums::ampere:
+    case Sums::hopper:
+      break;
+  }
+  if (const float plain = sum_in_order(start, a, b, false); !std::isfinite(plain)) return plain;
+  if (sums == Sums::hopper) return sum_of_shifted(start, a, b, K, 2);
+  return sum_of_shifted(sum_of_shifted(start, a, b, K / 2, 1), a + K / 2, b + K / 2, K / 2, 1);
+}
+
 struct MatrixLane {
   float* d;
   const std::uint32_t *a, *b;
@@ -43,20 +108,18 @@ struct MatrixLane {
 template <int K, int A, int B>
 void multiply(const std::array<MatrixLane*, 32>& lanes, auto a_value, auto b_value, auto row_a, auto column_a,
               auto row_b) {
-  float a[16][K], b[K][8];
+  float a[16][K], b[8][K];  // b by columns
   for (int lane = 0; lane < 32; ++lane) {
     const MatrixLane& from = *lanes[static_cast<std::size_t>(lane)];
     const int group = lane >> 2, member = lane & 3;
     for (int i = 0; i < A; ++i) a[row_a(group, i)][column_a(member, i)] = a_value(from.a, i);
-    for (int i = 0; i < B; ++i) b[row_b(member, i)][group] = b_value(from.b, i);
+    for (int i = 0; i < B; ++i) b[group][row_b(member, i)] = b_value(from.b, i);
   }
   for (int lane = 0; lane < 32; ++lane)
     for (int i = 0; i < 4; ++i) {
       const int row = (lane >> 2) + (i < 2 ? 0 : 8), column = (lane & 3) * 2 + (i & 1);
       float& d = lanes[static_cast<std::size_t>(lane)]->d[i];
-      double sum = static_cast<double>(d);
-      for (int k = 0; k < K; ++k) sum += static_cast<double>(a[row][k]) * static_cast<double>(b[k][column]);
-      d = static_cast<float>(sum);
+      d = sum_of_products(d, a[row], b[column]);
     }
 }
 

@@ -151,27 +151,33 @@ __device__ __forceinline__ DynamicShared<T> dynamic_shared(int count, int offset
 }
 
 // 16 bytes of global memory to shared memory, which arrive by copy_wait<N>(): all but the N youngest groups that
-// copy_commit() closed. Before sm_80 they arrive at once.
+// copy_commit() closed. Before sm_80 they arrive at once, in emulation as late as they may.
 __device__ __forceinline__ void copy_16_bytes([[maybe_unused]] uint4& shared,
                                               [[maybe_unused]] const void* global) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   const auto to = static_cast<unsigned>(__cvta_generic_to_shared(&shared));
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
-#elif defined(__CUDA_ARCH__) || defined(NLCL_CUDA_EMULATION)
+#elif defined(NLCL_CUDA_EMULATION)
   NLCL_CHECK(reinterpret_cast<std::uintptr_t>(global) % 16 == 0,
              "copy_16_bytes: from an address that is no multiple of 16");
+  emulation::Execution::instance().copy(&shared, global);
+#elif defined(__CUDA_ARCH__)
   shared = *static_cast<const uint4*>(global);
 #endif
 }
 __device__ __forceinline__ void copy_commit() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   asm volatile("cp.async.commit_group;" ::: "memory");
+#elif defined(NLCL_CUDA_EMULATION)
+  emulation::Execution::instance().close_copies();
 #endif
 }
 template <int N>
 __device__ __forceinline__ void copy_wait() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+#elif defined(NLCL_CUDA_EMULATION)
+  emulation::Execution::instance().wait_for_copies(N);
 #endif
 }
 

@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include "nlcl/core/copy_stream.hpp"
+#include "nlcl/core/cuda.hpp"
 #include "nlcl/core/runtime.cuh"
 
 namespace nlcl::cuda {
@@ -34,6 +35,8 @@ struct CopyStream::State {
 
   // What comes next on `later` begins after all that is on `earlier`.
   void order(cudaStream_t earlier, cudaStream_t later) {
+    require<DeviceError>(!is_recording(device), "cuda:", device,
+                         ": an order of two streams cannot be recorded in a graph");
     const UseDevice use(device);
     Event event;  // CUDA keeps an event that is waited for
     event.record(earlier);

@@ -4,10 +4,13 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,9 +28,13 @@ namespace detail {
 inline void* allocate(std::size_t size, int device) {
   const UseDevice use(device);
   void* block = nullptr;
-  if (cudaMalloc(&block, size) == cudaSuccess) return block;
-  cudaGetLastError();
-  return nullptr;
+  const cudaError_t status = cudaMalloc(&block, std::max(size, Pool::alignment));  // no block has no bytes
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check(status, "cuda:", device, ": memory");  // the fault of a kernel, say
+  return block;
 }
 inline void release(void* block, std::size_t, int) noexcept { cudaFree(block); }  // waits for the device
 
@@ -40,8 +47,9 @@ inline int attribute(cudaDeviceAttr attribute, int device) {
 // One for each device of the machine. They are never destroyed: storages of static lifetime may outlive any
 // destructor.
 struct State {
-  explicit State(int device)
-      : pool({&allocate, &release}, Device::cuda(device)),
+  explicit State(int number)
+      : device(number),
+        pool({&allocate, &release}, Device::cuda(device)),
         capability(10 * attribute(cudaDevAttrComputeCapabilityMajor, device) +
                    attribute(cudaDevAttrComputeCapabilityMinor, device)),
         processors(attribute(cudaDevAttrMultiProcessorCount, device)) {
@@ -49,13 +57,40 @@ struct State {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cuda:", device, ": a stream");
   }
 
+  // A pool for a graph.
+  Pool* take_pool() {
+    if (unused_pools.empty()) {
+      unused_pools.reserve(++pools);  // give_back_pool() cannot fail
+      unused_pools.push_back(new Pool({&allocate, &release}, Device::cuda(device)));
+    }
+    Pool* const taken = unused_pools.back();
+    unused_pools.pop_back();
+    taken->set_unused(Pool::Unused::keep);
+    return taken;
+  }
+  // When no kernel that was recorded with it will run any more. What a tensor still holds goes back when it ends.
+  void give_back_pool(Pool* of_graph) noexcept {
+    of_graph->set_unused(Pool::Unused::release);
+    unused_pools.push_back(of_graph);
+  }
+
+  int device;
   cudaStream_t stream = nullptr;
   Pool pool;
   int capability, processors;
   Pool* recording = nullptr;  // the pool of the graph that is being recorded
-  std::vector<Pool*>
-      unused_pools;  // of graphs that are gone, though not all of their memory may have come back
+  // Of graphs that are gone, though not all of their memory may have come back.
+  std::vector<Pool*> unused_pools;
+  std::size_t pools = 0;  // of graphs, in all
 };
+
+inline std::atomic<bool>& synchronous() {
+  static std::atomic<bool> synchronous = [] {
+    const char* const wanted = std::getenv("NLCL_SYNC");
+    return wanted && *wanted && std::string_view(wanted) != "0";
+  }();
+  return synchronous;
+}
 
 struct Words {
   std::uint32_t word[4];
@@ -101,6 +136,9 @@ std::size_t free_memory(int device) {
 }
 int processors(int device) { return detail::state(device).processors; }
 
+bool is_synchronous() { return detail::synchronous(); }
+void set_synchronous(bool synchronous) { detail::synchronous() = synchronous; }
+
 Pool& pool(int device) {
   detail::State& state = detail::state(device);
   return state.recording ? *state.recording : state.pool;
@@ -115,8 +153,9 @@ void copy(void* to, Device to_device, const void* from, Device from_device, std:
   }
   const int device = to_device.is_cuda() ? to_device.index : from_device.index;
   const bool waits = to_device != from_device;
-  require<DeviceError>(!waits || !detail::state(device).recording, "cuda:", device, ": a copy from ",
-                       from_device, " to ", to_device, " cannot be recorded in a graph");
+  for (const Device& side : {to_device, from_device})
+    require<DeviceError>(!waits || !side.is_cuda() || !is_recording(side.index), side, ": a copy from ",
+                         from_device, " to ", to_device, " cannot be recorded in a graph");
   const UseDevice use(device);
   if (waits && from_device.is_cuda()) synchronize(from_device.index);
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream(device)), "copy from ", from_device,
@@ -149,14 +188,14 @@ struct Graph::Recorded {
   Pool* pool = nullptr;
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
+  Event replayed;  // for the last time; the stream itself cannot be waited for while it records another graph
 
   explicit Recorded(int number) : device(number) {}
   ~Recorded() {
-    cudaStreamSynchronize(stream(device));
+    cudaEventSynchronize(replayed.get());
     if (executable) cudaGraphExecDestroy(executable);
     if (graph) cudaGraphDestroy(graph);
-    pool->trim();
-    detail::state(device).unused_pools.push_back(pool);
+    if (pool) detail::state(device).give_back_pool(pool);
   }
   Recorded(const Recorded&) = delete;
   Recorded& operator=(const Recorded&) = delete;
@@ -166,13 +205,17 @@ void begin_recording(int device) {
   detail::State& state = detail::state(device);
   require<DeviceError>(!state.recording, "cuda:", device, ": a graph is being recorded already");
   const UseDevice use(device);
+  Pool* const pool = state.take_pool();
   // Relaxed: the pool may ask for memory while the stream is recorded.
-  check(cudaStreamBeginCapture(state.stream, cudaStreamCaptureModeRelaxed), "cuda:", device, ": recording");
-  if (state.unused_pools.empty())
-    state.unused_pools.push_back(new Pool({&detail::allocate, &detail::release}, Device::cuda(device)));
-  state.recording = state.unused_pools.back();
-  state.unused_pools.pop_back();
+  const cudaError_t status = cudaStreamBeginCapture(state.stream, cudaStreamCaptureModeRelaxed);
+  if (status == cudaSuccess)
+    state.recording = pool;
+  else
+    state.give_back_pool(pool);
+  check(status, "cuda:", device, ": recording");
 }
+
+bool is_recording(int device) { return detail::state(device).recording != nullptr; }
 
 Graph end_recording(int device) {
   detail::State& state = detail::state(device);
@@ -187,17 +230,22 @@ Graph end_recording(int device) {
 
 void cancel_recording(int device) noexcept {
   detail::State& state = detail::state(device);
+  if (!state.recording) return;
   cudaGraph_t graph = nullptr;
   if (cudaStreamEndCapture(state.stream, &graph) == cudaSuccess && graph) cudaGraphDestroy(graph);
   cudaGetLastError();
-  state.unused_pools.push_back(std::exchange(state.recording, nullptr));
+  state.give_back_pool(std::exchange(state.recording, nullptr));
 }
 
 void Graph::replay() const {
   require<DeviceError>(recorded_ != nullptr, "graph: nothing has been recorded");
-  const UseDevice use(recorded_->device);
-  check(cudaGraphLaunch(recorded_->executable, stream(recorded_->device)), "cuda:", recorded_->device,
-        ": a graph");
+  const int device = recorded_->device;
+  require<DeviceError>(!is_recording(device), "cuda:", device, ": a graph cannot be recorded in another");
+  const UseDevice use(device);
+  const cudaStream_t on = stream(device);
+  check(cudaGraphLaunch(recorded_->executable, on), "cuda:", device, ": a graph");
+  recorded_->replayed.record(on);
+  if (is_synchronous()) check(cudaStreamSynchronize(on), "cuda:", device, ": a kernel of a graph");
 }
 
 }  // namespace nlcl::cuda

@@ -9,6 +9,7 @@
 #include <limits>
 #include <string_view>
 
+#include "nlcl/core/cuda.hpp"
 #include "nlcl/core/device.hpp"
 #include "nlcl/core/error.hpp"
 #include "nlcl/core/runtime.cuh"
@@ -52,7 +53,8 @@ inline constexpr std::size_t shared_by_default = 48 << 10;  // a kernel has to b
 
 }  // namespace detail
 
-// Runs the kernel on the stream of its device. A grid without blocks is nothing to do.
+// Runs the kernel on the stream of its device. A grid without blocks is nothing to do. Throws DeviceError if it cannot be
+// launched; a fault while it runs is found later, unless is_synchronous().
 template <auto kernel, class... Arguments>
 void launch(const Launch& how, const Arguments&... arguments) {
   if (how.grid.x == 0 || how.grid.y == 0 || how.grid.z == 0) return;
@@ -68,7 +70,11 @@ void launch(const Launch& how, const Arguments&... arguments) {
   config.blockDim = how.block;
   config.dynamicSmemBytes = how.shared_bytes;
   config.stream = stream(how.device.index);
+#if defined(NLCL_CUDA_EMULATION)
+  emulation::launched_kernel() = detail::kernel_name<kernel>();
+#endif
   check_launch(cudaLaunchKernelEx(&config, kernel, arguments...));
+  if (is_synchronous() && !is_recording(how.device.index)) check_launch(cudaStreamSynchronize(config.stream));
 }
 
 }  // namespace nlcl::cuda

@@ -30,24 +30,24 @@ struct ContrastLayers {
 // The rows of a pool, in place.
 template <class T>
 struct ContrastPool {
-  T *back, *rain;
-  int back_count, channels;
+  T *background, *rain;
+  int background_count, channels;
 
-  __device__ ContrastPool(const ContrastLayers& layers, int channel_count, T* all_back, T* all_rain)
-      : back(all_back + block().z * layers.members[0] * channel_count),
+  __device__ ContrastPool(const ContrastLayers& layers, int channel_count, T* all_background, T* all_rain)
+      : background(all_background + block().z * layers.members[0] * channel_count),
         rain(all_rain + block().z * layers.members[1] * channel_count),
-        back_count(layers.members[0]),
+        background_count(layers.members[0]),
         channels(channel_count) {}
   __device__ T& operator()(int i, int c) const {
-    return i < back_count ? back[i * channels + c] : rain[(i - back_count) * channels + c];
+    return i < background_count ? background[i * channels + c] : rain[(i - background_count) * channels + c];
   }
 };
 
 // s[i,a] = z_i . z_a / t, t that of the anchor i.
-__global__ void layer_similarities(ContrastLayers layers, int channels, const float* back, const float* rain,
-                                   float* similarities) {
+__global__ void layer_similarities(ContrastLayers layers, int channels, const float* background,
+                                   const float* rain, float* similarities) {
   const int count = layers.count();
-  const ContrastPool z(layers, channels, back, rain);
+  const ContrastPool z(layers, channels, background, rain);
   float* const s = similarities + block().z * count * count;
   matrix_product<Along::depth, Along::depth>(
       count, count, channels, z, [=](int c, int a) { return z(a, c); },
@@ -80,10 +80,10 @@ __global__ void layer_rows(ContrastLayers layers, int rows, float* slope, double
 
 // dz = dy (ds + ds^T) z
 __global__ void layer_contrast_gradient_kernel(ContrastLayers layers, int channels, const float* dy,
-                                               const float* slope, const float* back, const float* rain,
+                                               const float* slope, const float* background, const float* rain,
                                                float* dback, float* drain) {
   const int count = layers.count();
-  const ContrastPool z(layers, channels, back, rain);
+  const ContrastPool z(layers, channels, background, rain);
   const ContrastPool dz(layers, channels, dback, drain);
   const float* const ds = slope + block().z * count * count;
   const float factor = *dy;
@@ -92,9 +92,9 @@ __global__ void layer_contrast_gradient_kernel(ContrastLayers layers, int channe
       [=](int i, int c, float sum) { dz(i, c) = factor * sum; });
 }
 
-inline ContrastLayers contrast_layers(const Tensor<float>& back, const Tensor<float>& rain,
+inline ContrastLayers contrast_layers(const Tensor<float>& background, const Tensor<float>& rain,
                                       const LayerContrastOptions& options, Index groups) {
-  const std::array<Index, 2> members{back.shape()[0] / groups, rain.shape()[0] / groups};
+  const std::array<Index, 2> members{background.shape()[0] / groups, rain.shape()[0] / groups};
   ContrastLayers layers;
   for (std::size_t l = 0; l < 2; ++l) {
     layers.members[l] = to_int(members[l]);
@@ -104,30 +104,32 @@ inline ContrastLayers contrast_layers(const Tensor<float>& back, const Tensor<fl
   return layers;
 }
 
-LayerContrastResult layer_contrast(const Tensor<float>& back, const Tensor<float>& rain,
+LayerContrastResult layer_contrast(const Tensor<float>& background, const Tensor<float>& rain,
                                    const LayerContrastOptions& options, Index groups) {
-  const Index rows = back.shape()[0] + rain.shape()[0], count = rows / groups;
-  const Device device = back.device();
-  const ContrastLayers layers = contrast_layers(back, rain, options, groups);
+  const Index rows = background.shape()[0] + rain.shape()[0], count = rows / groups;
+  const Device device = background.device();
+  const ContrastLayers layers = contrast_layers(background, rain, options, groups);
   Tensor<float> slope({rows, count}, device);
   Tensor<double> losses({rows}, device);
-  to_int(back.size() + rain.size()), to_int(slope.size());
-  launch<layer_similarities>(product_launch(device, count, count, groups), layers, to_int(back.shape()[1]),
-                             back.data(), rain.data(), slope.mutable_data());
+  to_int(background.size() + rain.size()), to_int(slope.size());
+  launch<layer_similarities>(product_launch(device, count, count, groups), layers,
+                             to_int(background.shape()[1]), background.data(), rain.data(),
+                             slope.mutable_data());
   launch<layer_rows>(launch_rows(device, rows), layers, to_int(rows), slope.mutable_data(),
                      losses.mutable_data());
   return {sum_of_terms(losses, 1), slope};
 }
 
-std::array<Tensor<float>, 2> layer_contrast_gradient(const Tensor<float>& back, const Tensor<float>& rain,
-                                                     const Tensor<float>& slope, const Tensor<float>& dy,
+std::array<Tensor<float>, 2> layer_contrast_gradient(const Tensor<float>& background,
+                                                     const Tensor<float>& rain, const Tensor<float>& slope,
+                                                     const Tensor<float>& dy,
                                                      const LayerContrastOptions& options, Index groups) {
-  std::array<Tensor<float>, 2> gradients{Tensor<float>(back.shape(), back.device()),
-                                         Tensor<float>(rain.shape(), back.device())};
-  const Index count = slope.shape()[1], channels = back.shape()[1];
-  launch<layer_contrast_gradient_kernel>(product_launch(back.device(), count, channels, groups),
-                                         contrast_layers(back, rain, options, groups), to_int(channels),
-                                         dy.data(), slope.data(), back.data(), rain.data(),
+  std::array<Tensor<float>, 2> gradients{Tensor<float>(background.shape(), background.device()),
+                                         Tensor<float>(rain.shape(), background.device())};
+  const Index count = slope.shape()[1], channels = background.shape()[1];
+  launch<layer_contrast_gradient_kernel>(product_launch(background.device(), count, channels, groups),
+                                         contrast_layers(background, rain, options, groups), to_int(channels),
+                                         dy.data(), slope.data(), background.data(), rain.data(),
                                          gradients[0].mutable_data(), gradients[1].mutable_data());
   return gradients;
 }

@@ -42,15 +42,20 @@ struct ReadThroughRelu {
   __device__ Vector<Width> at(Index i) const {
     Vector<Width> g = load<Width>(gradient + i);
     const Vector<Width> value = load<Width>(n + i);
-    for (int k = 0; k < Width; ++k) g[k] = value[k] > 0 ? g[k] : 0.0f;
+    for (int k = 0; k < Width; ++k) g[k] = ReluGradient{}(value[k], g[k]);
     return g;
   }
 };
 
+template Tensor<float> conv2d(const Conv2dSizes&, const Tensor<float>&, const Tensor<float>&,
+                              const Tensor<float>&, const ReadRelu&);
+template Tensor<float> conv2d_weight_gradient(const Conv2dSizes&, const Tensor<float>&, const Tensor<float>&,
+                                              const ReadRelu&);
+
 ResidualBlockResult residual_block(const Conv2dSizes& sizes, const Tensor<float>& x, const Tensor<float>& w1,
                                    const Tensor<float>& b1, const Tensor<float>& w2,
                                    const Tensor<float>& b2) {
-  Tensor<float> n = conv2d(sizes, x, w1, b1);
+  Tensor<float> n = conv2d(sizes, x, w1, b1, ReadPlain{});
   const Tensor<float> first_deviation =
       instance_normalize(n, instance_norm_eps, n.mutable_data(), FinishPlain{});
   Tensor<float> y = conv2d(sizes, n, w2, b2, ReadRelu{});
@@ -77,10 +82,10 @@ std::array<Tensor<float>, 5> residual_block_gradient(const ResidualBlock<float>&
   const Tensor<float> first =
       instance_norm_gradient(x.shape(), forward.first_deviation.get(), ReadValues{n.data()},
                              ReadThroughRelu{n.data(), hidden.data()});
-  if (wanted[1]) gradients[1] = conv2d_weight_gradient(sizes, x, first);
+  if (wanted[1]) gradients[1] = conv2d_weight_gradient(sizes, x, first, ReadPlain{});
   if (wanted[0]) {
     gradients[0] = conv2d_data_gradient(sizes, forward.first_weight.get(), first);
-    nlcl::detail::add_gradient(gradients[0], dy);
+    add_to(gradients[0], dy);
   }
   return gradients;
 }

@@ -1,15 +1,11 @@
-// The generator for inference on the GPU (model/generator_plan.hpp): each pass is one convolution of ops/conv2d.cuh,
-// which normalises, clips or sums what it reads, and takes the statistics of the next norm from what it writes.
-//
-//     x <- head(image)
-//     16 times:  y' <- conv(x')                x' = x + norm(y), kept for the next round
-//                y <- conv(relu(norm(y')))     x and x' change places
-//     17:        y' <- conv(x + norm(y)),  y <- conv(relu(norm(y')))
-//     result <- tail(y)
+// The generator for inference on the GPU (model/cuda_plan.hpp): each pass of model/plan_schedule.hpp is one convolution of
+// ops/conv2d.cuh, which normalises, clips or sums what it reads, and takes the statistics of the next norm from what it
+// writes.
 //
 // Unlike on the CPU a result cannot overwrite what it is made of: blocks read one pixel beyond their tile, and nobody
-// knows whether the neighbour has been there already. Hence four buffers instead of two. Activations are stored in
-// bf16 when that is what the convolutions multiply in, else in float32.
+// knows whether the neighbour has been there already. Hence four buffers instead of two: a pass writes y' and, where it
+// keeps the residual sum, x', which then change places with y and x. Activations are stored in bf16 when that is what
+// the convolutions multiply in, else in float32.
 //
 // What it takes at best, for 512 x 1024 pixels. S is one buffer: 33.6 MB in bf16, 67.1 MB in float32.
 //
@@ -36,7 +32,7 @@
 #include "nlcl/core/launch.cuh"
 #include "nlcl/core/mma.cuh"
 #include "nlcl/core/vector.cuh"
-#include "nlcl/model/generator_plan.hpp"
+#include "nlcl/model/cuda_plan.hpp"
 #include "nlcl/ops/conv2d.cuh"
 
 namespace nlcl::cuda {
@@ -119,7 +115,7 @@ struct ActivationSource {
   __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c) const {
     Vector<Width> value = norm.template read<Width>(offset, n, c);
     NLCL_UNROLL
-    for (int k = 0; k < Width; ++k) value[k] = ReadRelu::relu(value[k]);
+    for (int k = 0; k < Width; ++k) value[k] = ReluValue{}(value[k]);
     return value;
   }
 };
@@ -252,55 +248,62 @@ class PlanRun {
  public:
   using Number = StoredAs<Format>;
 
-  PlanRun(const Shape& x, const ConvLayer<float>& head)
-      : shape_(conv2d_shape(
-            {{x[0], x[1], x[2], plan_channels}, {3, 3, plan_channels, plan_channels}, head.options})),
+  PlanRun(const Tensor<float>& image, const ConvLayer<float>& head, const ConvLayer<float>& tail,
+          bool norm_free, Tensor<float>& result)
+      : image_(image),
+        head_(head),
+        tail_(tail),
+        result_(result),
+        shape_(conv2d_shape({{image.shape()[0], image.shape()[1], image.shape()[2], plan_channels},
+                             {3, 3, plan_channels, plan_channels},
+                             head.options})),
         tiles_(tile_plan<PlanTile>(shape_, Format::pair)),
-        tile_sums_({x[0], tiles_.tiles_down * tiles_.tiles_across, plan_channels}, head.weight.device()) {
+        tile_sums_({image.shape()[0], tiles_.tiles_down * tiles_.tiles_across, plan_channels},
+                   image.device()) {
     for (auto* buffer : {&x_, &next_x_, &y_, &next_y_})
-      *buffer = Tensor<Number>({x[0], x[1], x[2], plan_channels}, head.weight.device());
+      *buffer = Tensor<Number>({image.shape()[0], image.shape()[1], image.shape()[2], plan_channels},
+                               image.device());
+    if (!norm_free) return;
+    const Shape statistics{image.shape()[0], plan_channels};
+    norm_ = {Tensor<float>::zeros(statistics, image.device()),
+             Tensor<float>::full(statistics, 1, image.device())};
   }
 
-  // x <- conv(image)
-  void head(const Tensor<float>& image, const ConvLayer<float>& conv) {
-    const Conv2dShape s = conv2d_shape({image.shape(), conv.weight.shape(), conv.options});
+  void head() {
+    const Conv2dShape s = conv2d_shape({image_.shape(), head_.weight.shape(), head_.options});
     const TilePlan p = tile_plan<PlanTile>(s, Float32::pair);
-    launch_tiles<Float32, PlanTile>(s, p, TensorSource<ReadPlain>{image.data(), {}},
-                                    packed_weight<Float32, PlanTile>(s, p, conv.weight), conv.bias,
+    launch_tiles<Float32, PlanTile>(s, p, TensorSource<ReadPlain>{image_.data(), {}},
+                                    packed_weight<Float32, PlanTile>(s, p, head_.weight), head_.bias,
                                     PlanResult<Number>{.y = x_.mutable_data()});
   }
 
-  // y <- conv(x)
-  void first_pass(const Tensor<float>& weight, const Tensor<float>& bias) {
-    pass(PlainSource<Number>{x_.data()}, weight, bias, true);
+  void first_pass(const PackedConvolution& conv, bool norm_follows) {
+    pass(PlainSource<Number>{x_.data()}, conv, norm_follows);
   }
 
-  // y <- conv(x + norm(y)); the sum is x from then on if it is kept.
-  void residual_pass(const Tensor<float>& weight, const Tensor<float>& bias, bool sum_is_kept) {
+  void residual_pass(const PackedConvolution& conv, bool sum_is_kept, bool norm_follows) {
     pass(ResidualSource<Number>{{x_.data()}, norm_source(), sum_is_kept ? next_x_.mutable_data() : nullptr},
-         weight, bias, true);
+         conv, norm_follows);
     if (sum_is_kept) std::swap(x_, next_x_);
   }
 
-  // y <- conv(relu(norm(y)))
-  void activation_pass(const Tensor<float>& weight, const Tensor<float>& bias, bool norm_follows) {
-    pass(ActivationSource<Number>{norm_source()}, weight, bias, norm_follows);
+  void activation_pass(const PackedConvolution& conv, bool norm_follows) {
+    pass(ActivationSource<Number>{norm_source()}, conv, norm_follows);
   }
 
-  // result <- conv(y)
-  void tail(const ConvLayer<float>& conv, Tensor<float>& result) const {
-    const Conv2dShape s = conv2d_shape({y_.shape(), conv.weight.shape(), conv.options});
-    launch_dot<DotTile<3, 8, 4>>(s, PlanSource{PlainSource<Number>{y_.data()}}, conv.weight, conv.bias,
-                                 result.mutable_data());
+  void tail() {
+    const Conv2dShape s = conv2d_shape({y_.shape(), tail_.weight.shape(), tail_.options});
+    launch_dot<DotTile<3, 8, 4>>(s, PlanSource{PlainSource<Number>{y_.data()}}, tail_.weight, tail_.bias,
+                                 result_.mutable_data());
   }
 
  private:
   template <class Reader>
-  void pass(const Reader& reader, const Tensor<float>& weight, const Tensor<float>& bias, bool norm_follows) {
+  void pass(const Reader& reader, const PackedConvolution& conv, bool norm_follows) {
     const PlanResult<Number> result{next_y_.mutable_data(),
                                     norm_follows ? tile_sums_.mutable_data() : nullptr, tiles_.tiles_down,
                                     tiles_.tiles_across};
-    launch_tiles<Format, PlanTile>(shape_, tiles_, PlanSource{reader}, weight, bias, result);
+    launch_tiles<Format, PlanTile>(shape_, tiles_, PlanSource{reader}, conv.weight, conv.bias, result);
     if (norm_follows) norm_ = join_strips(tile_sums_, instance_norm_eps);
     std::swap(y_, next_y_);
   }
@@ -309,6 +312,9 @@ class PlanRun {
     return {y_.data(), norm_.mean.data(), norm_.inverse_deviation.data()};
   }
 
+  const Tensor<float>& image_;
+  const ConvLayer<float>&head_, &tail_;
+  Tensor<float>& result_;
   Conv2dShape shape_;
   TilePlan tiles_;
   Tensor<Number> x_, next_x_, y_, next_y_;  // [N,H,W,32]
@@ -318,54 +324,53 @@ class PlanRun {
 
 }  // namespace detail
 
-GeneratorPlan::GeneratorPlan(const Generator<float>& generator)
-    : head_(generator.head), tail_(generator.tail) {
-  for (Tensor<float>* parameter : {&head_.weight, &head_.bias, &tail_.weight, &tail_.bias})
-    *parameter = parameter->clone();
+}  // namespace nlcl::cuda
+
+namespace nlcl {
+
+CudaPlan::CudaPlan(const Generator<float>& generator)
+    : head_(detail::with_own_values(generator.head)),
+      tail_(detail::with_own_values(generator.tail)),
+      has_skip_(generator.has_skip()),
+      norm_free_(generator.is_norm_free()) {
+  using namespace cuda;
   const ConvLayer<float>& any = generator.pairs.front().first;
   const Conv2dShape s = conv2d_shape({{1, 1, 1, plan_channels}, any.weight.shape(), any.options});
   precision_ = choose_conv2d(s, any.weight.device()).precision;
   with_format(precision_, [&]<class Format>() {
-    const TilePlan p = tile_plan<detail::PlanTile>(s, Format::pair);
+    const TilePlan p = tile_plan<cuda::detail::PlanTile>(s, Format::pair);
     for (const auto& pair : generator.pairs)
       for (const ConvLayer<float>* conv : {&pair.first, &pair.second})
         convolutions_.push_back(
-            {packed_weight<Format, detail::PlanTile>(s, p, conv->weight), conv->bias.clone()});
+            {packed_weight<Format, cuda::detail::PlanTile>(s, p, conv->weight), conv->bias.clone()});
   });
 }
 
-Tensor<float> GeneratorPlan::operator()(const Tensor<float>& x) const {
+Tensor<float> CudaPlan::operator()(const Tensor<float>& x) const {
+  detail::require_images(x, head_.weight.device());
   Tensor<float> result(x.shape(), x.device());
-  with_format(precision_, [&]<class Format>() {
-    detail::PlanRun<Format> run(x.shape(), head_);
-    run.head(x, head_);
-    for (std::size_t i = 0; i < convolutions_.size(); i += 2) {
-      const bool last = i + 2 == convolutions_.size();
-      const Convolution &first = convolutions_[i], &second = convolutions_[i + 1];
-      if (i == 0)
-        run.first_pass(first.weight, first.bias);
-      else
-        run.residual_pass(first.weight, first.bias, !last);
-      run.activation_pass(second.weight, second.bias, !last);
-    }
-    run.tail(tail_, result);
+  cuda::with_format(precision_, [&]<class Format>() {
+    cuda::detail::PlanRun<Format> run(x, head_, tail_, norm_free_, result);
+    run_schedule(run, convolutions_, !norm_free_);
   });
+  if (has_skip_) add_to(result, x);
   return result;
 }
 
-std::size_t GeneratorPlan::memory(Index batch, Index height, Index width, Precision precision) {
-  using Tile = detail::PlanTile;
-  constexpr Index convolutions = 2 * (Index{Generator<float>::residual_blocks} + 1);
-  const Index number = precision == Precision::bf16 ? sizeof(StoredBf16) : sizeof(float);
+std::size_t CudaPlan::memory(Index batch, Index height, Index width, Precision precision) {
+  using Tile = cuda::detail::PlanTile;
+  constexpr Index channels = cuda::plan_channels,
+                  convolutions = 2 * (Index{Generator<float>::residual_blocks} + 1);
+  const Index number = precision == Precision::bf16 ? sizeof(cuda::StoredBf16) : sizeof(float);
   const Index pixels = batch * height * width;
   const Index tiles =
       batch * ((height + Tile::rows - 1) / Tile::rows) * ((width + Tile::columns - 1) / Tile::columns);
-  const Index activations = 4 * pixels * plan_channels * number;
   const Index images = 2 * pixels * Generator<float>::image_channels * Index{sizeof(float)};
-  const Index weights = convolutions * 9 * plan_channels * plan_channels * number;
-  const Index sums = tiles * plan_channels * Index{sizeof(StripSums)};
+  const Index weights = convolutions * 9 * channels * channels * number;
+  const Index sums = tiles * channels * Index{sizeof(cuda::StripSums)};
   const Index small = (Index{1} << 16) + 1024 * batch;  // biases, head, tail, statistics
-  return static_cast<std::size_t>(activations + images + weights + sums + small);
+  return static_cast<std::size_t>(batch) * activation_bytes(height, width, precision) +
+         static_cast<std::size_t>(images + weights + sums + small);
 }
 
-}  // namespace nlcl::cuda
+}  // namespace nlcl
