@@ -24,10 +24,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const nlcl::ByteSpan bytes = std::as_bytes(std::span(data, size));
   std::vector<std::byte> file(bytes.begin(), bytes.end());
   if (nlcl::text_of(file).starts_with("\x89PNG")) repair_checksums(file);
+  const bool is_tolerant = size % 2 == 0;
   try {
-    const nlcl::Image image = nlcl::decode_image(file, {.max_pixels = 1 << 16});
-    nlcl::to_image(nlcl::to_tensor(image));
-    nlcl::encode_png(image);
+    const nlcl::Photo photo = nlcl::decode_photo(file, {.max_pixels = 1 << 16, .is_tolerant = is_tolerant});
+    const nlcl::Photo result = nlcl::with_colours(photo, nlcl::to_tensor(photo));
+    for (const nlcl::ImageFormat& format : nlcl::image_formats())
+      if (format.encode) nlcl::decode_photo(nlcl::encode_photo(result, format));
   } catch (const nlcl::Error&) {
   }
   return 0;

@@ -8,8 +8,10 @@
 #include "support/files.hpp"
 
 #if __has_include(<sys/resource.h>)
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #define NLCL_TEST_POSIX 1
@@ -47,6 +49,38 @@ TEST_CASE("files that cannot be written", "[io]") {
   CHECK_THAT(message_of<IoError>([&] { write_file_atomically(folder / "", {}); }),
              Contains("is a directory"));
   CHECK(folder.count() == 0);
+}
+
+TEST_CASE("a name may be as long as the file system allows", "[io]") {
+  const TemporaryFolder folder;
+  for (const std::size_t length : {230u, 255u}) {
+    const std::string name(length, 'n');
+    write_file_atomically(folder / name, bytes("old"));
+    write_file_atomically(folder / name, bytes("new"));
+    CHECK(read_file(folder / name) == bytes("new"));
+  }
+  CHECK_THAT(message_of<IoError>([&] { write_file_atomically(folder / std::string(256, 'n'), {}); }),
+             Contains("File name too long"));
+  CHECK(folder.count() == 2);
+}
+
+TEST_CASE("temporaries are known by their names", "[io]") {
+  const auto name = detail::temporary_for("/folder/file");
+  CHECK(name.parent_path() == "/folder");
+  CHECK(is_temporary(name));
+  CHECK(detail::temporary_for("file").parent_path().empty());
+  for (const char* other : {"mine.tmp", "step-00000001.safetensors.tmp", ".nlcl-notes", ".tmp", "nlcl-1.tmp"})
+    CHECK_FALSE(is_temporary(other));
+}
+
+TEST_CASE("entries of a folder come by name", "[io]") {
+  const TemporaryFolder folder;
+  for (const char* name : {"b", "a", "C"}) write_file_atomically(folder / name, {});
+  CHECK(entries_of(folder / "") ==
+        std::vector<std::filesystem::path>{folder / "C", folder / "a", folder / "b"});
+  CHECK(entries_of(folder / "absent").empty());
+  CHECK_THAT(message_of<IoError>([&] { entries_of(folder / "a"); }),
+             Contains("cannot read") && Contains("Not a directory"));
 }
 
 TEST_CASE("an error of a parser gets the path of the file", "[io]") {
@@ -113,11 +147,33 @@ TEST_CASE("links are followed, pipes are read", "[io]") {
   CHECK(std::filesystem::is_symlink(folder / "link"));
   CHECK(read_file(folder / "file") == bytes("new"));
 
+  std::filesystem::create_symlink("later", folder / "early");
+  write_file_atomically(folder / "early", bytes("new"));
+  CHECK(std::filesystem::is_symlink(folder / "early"));
+  CHECK(read_file(folder / "later") == bytes("new"));
+  std::filesystem::create_symlink("circle", folder / "circle");
+  CHECK_THAT(message_of<IoError>([&] { write_file_atomically(folder / "circle", {}); }),
+             Contains("cannot write") && Contains("circle: a circle of links"));
+
   REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
   const std::string content(200'000, 'p');
   std::thread writer([&] { write_file_atomically(folder / "pipe", bytes(content)); });
   CHECK(read_file(folder / "pipe") == bytes(content));
   writer.join();
+}
+
+TEST_CASE("what a process has open is written to behind what is there", "[io]") {
+  if (!std::filesystem::exists("/proc/self/fd")) {
+    WARN("skipped: no /proc here");
+    return;
+  }
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "file", bytes("old "));
+  const int file = open((folder / "file").c_str(), O_WRONLY | O_APPEND);
+  for (const char* content : {"new ", "newer"}) write_file_atomically(text("/dev/fd/", file), bytes(content));
+  close(file);
+  CHECK(read_file(folder / "file") == bytes("old new newer"));
+  CHECK(folder.count() == 1);
 }
 
 TEST_CASE("permissions are those of any new file", "[io]") {

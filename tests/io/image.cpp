@@ -6,6 +6,8 @@
 
 #include "support/errors.hpp"
 #include "support/files.hpp"
+#include "support/image_files.hpp"
+#include "support/paths.hpp"
 
 using namespace nlcl;
 using namespace nlcl::test;
@@ -34,59 +36,16 @@ int largest_difference(const Image& a, const Image& b) {
 }
 
 std::vector<std::byte> sample(const std::string& name) {
-  return read_file(NLCL_TEST_DIR "/fuzz/corpus/image/" + name);
+  return read_file(source_path("tests/fuzz/corpus/image/" + name));
 }
 
-std::string error_of(ByteSpan file, ImageLimits limits = {}) {
-  return message_of<FormatError>([&] { decode_image(file, limits); });
+std::string error_of(ByteSpan file, DecodeOptions options = {}) {
+  return message_of<FormatError>([&] { decode_image(file, options); });
 }
 
-// A PNG from chunks of type and data.
-std::vector<std::byte> png(std::initializer_list<std::pair<std::string, std::string>> chunks) {
-  std::vector<std::byte> file = bytes("\x89PNG\r\n\x1a\n");
-  for (const auto& [type, data] : chunks) {
-    append_big(file, static_cast<std::uint32_t>(data.size()));
-    append(file, type + data);
-    append_big(file, crc32(bytes_of(type + data)));
-  }
-  return file;
-}
-std::string header(std::uint32_t width, std::uint32_t height, int depth, int colour) {
-  std::vector<std::byte> out;
-  append_big(out, width);
-  append_big(out, height);
-  append(out, text(static_cast<char>(depth), static_cast<char>(colour), std::string(3, '\0')));
-  return std::string(text_of(out));
-}
-// A zlib stream that stores `content`; the decoder does not look at the sum that ends it.
-std::string stored(std::string_view content) {
-  const auto size = static_cast<char>(content.size());
-  return text("\x78\x01\x01", size, '\0', static_cast<char>(~size), '\xff', content, "sum?");
-}
-
-// The byte after the marker FF xx of a JPEG: its segment's length.
-std::size_t find_marker(ByteSpan file, int marker) {
-  for (std::size_t at = 0; at + 1 < file.size(); ++at)
-    if (file[at] == std::byte{0xff} && file[at + 1] == static_cast<std::byte>(marker)) return at + 2;
-  FAIL("no marker " << marker);
-  return 0;
-}
-
-// The file with an APP1 segment of EXIF data, big- or little-endian, whose orientation is `value`.
-std::vector<std::byte> with_orientation(const std::vector<std::byte>& jpeg, int value, bool little) {
-  std::vector<std::byte> exif = bytes(std::string("Exif\0\0", 6) + (little ? "II" : "MM"));
-  const auto u16 = [&](std::uint16_t v) { little ? append_little(exif, v) : append_big(exif, v); };
-  const auto u32 = [&](std::uint32_t v) { little ? append_little(exif, v) : append_big(exif, v); };
-  u16(42), u32(8);                               // TIFF header
-  u16(2);                                        // two entries
-  u16(0x0100), u16(3), u32(1), u16(77), u16(0);  // the width
-  u16(0x0112), u16(3), u32(1), u16(static_cast<std::uint16_t>(value)), u16(0);
-  std::vector<std::byte> file(jpeg.begin(), jpeg.begin() + 2);
-  append(file, "\xff\xe1");
-  append_big(file, static_cast<std::uint16_t>(exif.size() + 2));
-  append(file, exif);
-  append(file, ByteSpan(jpeg).subspan(2));
-  return file;
+// The file with EXIF data, big- or little-endian, whose orientation is `value`.
+std::vector<std::byte> with_orientation(const std::vector<std::byte>& jpeg, int value, bool is_little) {
+  return with_segments(jpeg, jpeg_segment('\xe1', std::string("Exif\0\0", 6) + exif_of(value, is_little)));
 }
 
 }  // namespace
@@ -105,13 +64,13 @@ TEST_CASE("png: kinds", "[io]") {
   CHECK(equal(interlaced, {3, 3, 1, {0, 10, 20, 30, 40, 50, 60, 70, 80}}));
   CHECK(decode_image(sample("palette.png")).channels == 4);  // it has a transparent colour
   CHECK(decode_image(sample("grey16.png")).channels == 1);
-  // 16 bits: the upper 8 are kept.
-  CHECK(equal(decode_image(png({{"IHDR", header(2, 1, 16, 0)},
+  // 16 bits: to the nearest of 8.
+  CHECK(equal(decode_image(png({{"IHDR", png_header(2, 1, 16, 0)},
                                 {"IDAT", stored(std::string("\0\x12\x34\xff\x01", 5))},
                                 {"IEND", ""}})),
-              {1, 2, 1, {0x12, 0xff}}));
+              {1, 2, 1, {0x12, 0xfe}}));
   // 1 bit, and an ancillary chunk with a wrong checksum, which is nobody's business.
-  auto file = png({{"IHDR", header(3, 1, 1, 0)},
+  auto file = png({{"IHDR", png_header(3, 1, 1, 0)},
                    {"teXt", "abc"},
                    {"IDAT", stored(std::string("\0\xa0", 2))},
                    {"IEND", ""}});
@@ -120,7 +79,7 @@ TEST_CASE("png: kinds", "[io]") {
 }
 
 TEST_CASE("png: a colour that the palette does not have is black", "[io]") {
-  const Image image = decode_image(png({{"IHDR", header(3, 1, 8, 3)},
+  const Image image = decode_image(png({{"IHDR", png_header(3, 1, 8, 3)},
                                         {"PLTE", "abc"},
                                         {"IDAT", stored(std::string("\0\0\1\xff", 4))},
                                         {"IEND", ""}}));
@@ -128,9 +87,9 @@ TEST_CASE("png: a colour that the palette does not have is black", "[io]") {
 }
 
 TEST_CASE("png: files that are refused", "[io]") {
-  const std::string ihdr = header(1, 1, 8, 0), idat = stored(std::string("\0\1", 2));
+  const std::string ihdr = png_header(1, 1, 8, 0), idat = stored(std::string("\0\1", 2));
   CHECK(error_of(png({{"IHDR", ihdr}, {"IDAT", idat}, {"IEND", ""}})) == "no error");
-  CHECK_THAT(error_of(png({{"IHDR", ihdr}, {"IDAT", idat}})), Contains("png: truncated"));
+  CHECK_THAT(error_of(png({{"IHDR", ihdr}})), Contains("png: truncated"));
   CHECK_THAT(error_of(png({{"IHDR", ihdr}, {"IEND", ""}})),
              Contains("1 x 1 pixels cannot come from 0 bytes"));
   CHECK_THAT(error_of(png({{"IDAT", idat}, {"IEND", ""}})), Contains("chunk IDAT where IHDR is expected"));
@@ -138,22 +97,22 @@ TEST_CASE("png: files that are refused", "[io]") {
              Contains("chunk IHDR where no IHDR is expected"));
   CHECK_THAT(error_of(png({{"IHDR", ihdr}, {"CgBI", ""}})), Contains("chunk CgBI is not supported"));
   CHECK_THAT(error_of(png({{"IHDR", "x"}})), Contains("png: truncated"));
-  CHECK_THAT(error_of(png({{"IHDR", header(0, 1, 8, 0)}})), Contains("1 x 0 pixels"));
-  CHECK_THAT(error_of(png({{"IHDR", header(1 << 15, 1 << 14, 8, 0)}})),
+  CHECK_THAT(error_of(png({{"IHDR", png_header(0, 1, 8, 0)}})), Contains("1 x 0 pixels"));
+  CHECK_THAT(error_of(png({{"IHDR", png_header(1 << 15, 1 << 14, 8, 0)}})),
              Contains("at most 268435456 are allowed"));
-  CHECK_THAT(error_of(png({{"IHDR", header(~0u, ~0u, 16, 6)}})), Contains("at most"));
-  CHECK_THAT(error_of(png({{"IHDR", header(30000, 4000, 8, 0)}, {"IDAT", idat}, {"IEND", ""}})),
+  CHECK_THAT(error_of(png({{"IHDR", png_header(~0u, ~0u, 16, 6)}})), Contains("at most"));
+  CHECK_THAT(error_of(png({{"IHDR", png_header(30000, 4000, 8, 0)}, {"IDAT", idat}, {"IEND", ""}})),
              Contains("4000 x 30000 pixels cannot come from 13 bytes"));
   for (const auto& [depth, colour] : {std::pair(3, 0), std::pair(4, 2), std::pair(16, 3), std::pair(2, 4),
                                       std::pair(8, 5), std::pair(8, 7), std::pair(0, 0), std::pair(1, 6)})
-    CHECK_THAT(error_of(png({{"IHDR", header(1, 1, depth, colour)}})),
+    CHECK_THAT(error_of(png({{"IHDR", png_header(1, 1, depth, colour)}})),
                Contains(text("colour type ", colour)));
-  CHECK_THAT(error_of(png({{"IHDR", header(1, 1, 8, 3)}, {"IDAT", idat}, {"IEND", ""}})),
+  CHECK_THAT(error_of(png({{"IHDR", png_header(1, 1, 8, 3)}, {"IDAT", idat}, {"IEND", ""}})),
              Contains("no PLTE"));
   CHECK_THAT(error_of(png({{"IHDR", ihdr}, {"PLTE", "ab"}})), Contains("a palette of 2 bytes"));
   CHECK_THAT(error_of(png({{"IHDR", ihdr}, {"PLTE", std::string(771, 'a')}})),
              Contains("a palette of 771 bytes"));
-  CHECK_THAT(error_of(png({{"IHDR", header(1, 1, 8, 3)}, {"PLTE", "abc"}, {"tRNS", "ab"}})),
+  CHECK_THAT(error_of(png({{"IHDR", png_header(1, 1, 8, 3)}, {"PLTE", "abc"}, {"tRNS", "ab"}})),
              Contains("transparency of 2 bytes"));
   CHECK_THAT(error_of(png({{"IHDR", ihdr}, {"IDAT", stored("")}, {"IEND", ""}})),
              Contains("not enough pixels"));
@@ -241,11 +200,7 @@ TEST_CASE("jpeg: files that end too early", "[io]") {
     CHECK((complete > 0) == (name == "progressive.jpg"));
   }
   auto file = sample("baseline.jpg");
-  file.resize(file.size() - 2);
-  CHECK_THAT(error_of(file), Contains("jpeg: truncated, no end of image"));
-  append(file, "\xff");
-  CHECK_THAT(error_of(file), Contains("jpeg: truncated, no end of image"));
-  append(file, std::string("\xff\xd9 and what a camera appends"));
+  append(file, "and what a camera appends");
   CHECK(error_of(file) == "no error");
   file = sample("baseline.jpg");
   file.resize(file.size() - 20);
@@ -398,16 +353,15 @@ TEST_CASE("tga: kinds", "[io]") {
         std::pair(12, 0), std::pair(14, 0), std::pair(16, 8), std::pair(16, 23), std::pair(17, 0x60),
         std::pair(17, 0x29)}) {
     CAPTURE(at, value);
-    CHECK_THAT(error_after(static_cast<std::size_t>(at), value), Contains("neither PNG, JPEG, BMP nor TGA"));
+    CHECK_THAT(error_after(static_cast<std::size_t>(at), value), Contains("neither PNG, JPEG,"));
   }
   CHECK_THAT(error_after(17, 0x30), Contains("right to left"));
   CHECK_THAT(error_after(3, 1), Contains("partial palettes"));
 }
 
 TEST_CASE("images of no known kind", "[io]") {
-  for (const std::string content :
-       {"", "\x89", "GIF89a and so on, and so on", "P6 1 1 255 abc                 "})
-    CHECK_THAT(error_of(bytes(content)), Contains("neither PNG, JPEG, BMP nor TGA"));
+  for (const std::string content : {"", "\x89", "no image, but more than 18 bytes"})
+    CHECK(error_of(bytes(content)) == "image: neither " + image_format_names(" nor "));
 }
 
 TEST_CASE("the limit of pixels", "[io]") {
@@ -420,12 +374,16 @@ TEST_CASE("the limit of pixels", "[io]") {
   CHECK_THAT(error_of(sample("runs.tga"), {.max_pixels = 14}), Contains("tga: 12 x 20 pixels, at most"));
 }
 
-TEST_CASE("images: damage", "[io]") {
-  for (const char* name :
+TEST_CASE("images: damage", "[io][large]") {
+  for (const std::string name :
        {"baseline.jpg", "progressive.jpg", "grey_turned.jpg", "cmyk.jpg", "rgba.png", "palette.png",
         "grey16.png", "interlaced.png", "palette.bmp", "rgb.bmp", "runs.tga", "palette.tga"}) {
     CAPTURE(name);
-    check_damage(sample(name), [](ByteSpan file) { return decode_image(file, {.max_pixels = 1 << 16}); });
+    const std::size_t needless = name.ends_with(".jpg")   ? 2
+                                 : name.ends_with(".png") ? 12
+                                                          : 0;  // the mark of the end
+    check_damage(
+        sample(name), [](ByteSpan file) { return decode_image(file, {.max_pixels = 1 << 16}); }, needless);
   }
 }
 
@@ -477,7 +435,7 @@ TEST_CASE("images and tensors", "[io]") {
   CHECK_THAT(message_of<FormatError>([] {
                to_image(Tensor<>({1, 1, 1, 3}, {0, std::nanf(""), 0}));
              }),
-             Contains("value 1 of [1,1,1,3] is not a number"));
+             Contains("value 1 of row 0 is not a number"));
   for (const Shape& shape : {Shape{2, 1, 1, 3}, Shape{1, 1, 1, 1}, Shape{1, 1, 3}, Shape{1, 0, 1, 3}})
     CHECK_THAT(message_of<ShapeError>([&] { to_image(Tensor<>(shape)); }), Contains("expects [1,H,W,3]"));
   CHECK_THROWS_AS(to_image(Tensor<>()), ShapeError);

@@ -8,6 +8,7 @@
 #include "nlcl/io/checkpoint.hpp"
 #include "support/errors.hpp"
 #include "support/files.hpp"
+#include "support/paths.hpp"
 
 using namespace nlcl;
 using namespace nlcl::test;
@@ -74,7 +75,7 @@ TEST_CASE("safetensors: find and at", "[io]") {
 }
 
 TEST_CASE("safetensors: a file written by the reference implementation", "[io]") {
-  const StateFile file = read_safetensors(NLCL_TEST_DIR "/golden/tiny_state_dict.safetensors");
+  const StateFile file = read_safetensors(source_path("tests/golden/tiny_state_dict.safetensors"));
   CHECK(file.at("layer.weight").shape == Shape{2, 3, 3, 3});
   CHECK(file.at("view").shape == Shape{2, 3});
   CHECK(to_tensor(file.at("scalar")).item() == 2.5f);

@@ -7,6 +7,7 @@
 #include "nlcl/io/safetensors.hpp"
 #include "support/errors.hpp"
 #include "support/files.hpp"
+#include "support/paths.hpp"
 
 using namespace nlcl;
 using namespace nlcl::test;
@@ -70,19 +71,22 @@ std::vector<float> values_of(const RawTensor& raw) {
 }  // namespace
 
 TEST_CASE("torch: a state dict of PyTorch", "[io]") {
-  const StateFile file = read_torch_checkpoint(NLCL_TEST_DIR "/golden/tiny_state_dict.pth");
-  const StateFile same = read_safetensors(NLCL_TEST_DIR "/golden/tiny_state_dict.safetensors");
-  REQUIRE(file.tensors.size() == same.tensors.size());
-  CHECK(file.tensors[0].name == "layer.weight");  // the order of the dict
-  for (const RawTensor& tensor : same.tensors) {  // one of them is a strided view
-    CAPTURE(tensor.name);
-    CHECK(file.at(tensor.name).shape == tensor.shape);
-    CHECK(file.at(tensor.name).bytes == tensor.bytes);
+  const StateFile same = read_safetensors(source_path("tests/golden/tiny_state_dict.safetensors"));
+  for (const char* name :
+       {"tiny_state_dict", "tiny_deflated"}) {  // the latter packed again, with compression
+    const StateFile file = read_torch_checkpoint(source_path(text("tests/golden/", name, ".pth")));
+    REQUIRE(file.tensors.size() == same.tensors.size());
+    CHECK(file.tensors[0].name == "layer.weight");  // the order of the dict
+    for (const RawTensor& tensor : same.tensors) {  // one of them is a strided view
+      CAPTURE(tensor.name);
+      CHECK(file.at(tensor.name).shape == tensor.shape);
+      CHECK(file.at(tensor.name).bytes == tensor.bytes);
+    }
   }
 }
 
 TEST_CASE("torch: dtypes", "[io]") {
-  const StateFile file = read_torch_checkpoint(NLCL_TEST_DIR "/golden/tiny_float16.pth");
+  const StateFile file = read_torch_checkpoint(source_path("tests/golden/tiny_float16.pth"));
   CHECK(file.at("half").dtype == DType::f16);
   CHECK(file.at("double").dtype == DType::f64);
   CHECK(to_tensor<double>(file.at("int64")).values()[4] == -0x1p62);
@@ -96,7 +100,7 @@ TEST_CASE("torch: dtypes", "[io]") {
 }
 
 TEST_CASE("torch: the checkpoint of the authors", "[io]") {
-  const std::string path = NLCL_TEST_DIR "/../../shared/official/latest_net_Back.pth";
+  const std::filesystem::path path = shared_path("official/latest_net_Back.pth");
   if (!std::filesystem::exists(path)) {
     WARN("skipped: " << path << " is not here");
     return;
@@ -161,13 +165,59 @@ TEST_CASE("torch: dicts", "[io]") {
   check_refused(dict_of("N"), "'x' is None");
   check_refused(dict_of("G" + std::string(8, '\0')), "'x' is a float");
   check_refused(dict_of("]"), "'x' is a list");
-  check_refused(dict_of(inner), "'x' is a dict");
   check_refused(dict_of(string("text")), "'x' is a string");
   check_refused(dict(integer(1) + vector6), "an integer where a string is expected");
   check_refused(dict(string("x") + vector6 + string("x") + vector6), "'x' occurs twice");
   check_refused(dict(string("x")), "a key without a value");
   check_refused(program(vector6), "a tensor where a dict is expected");
   check_refused(program("]"), "a list where a dict is expected");
+}
+
+TEST_CASE("torch: state dicts among others", "[io]") {
+  const auto dict_with = [](const std::string& name) { return "}" + string(name) + vector6 + "s"; };
+  const auto first_name = [&](const std::string& items, std::string_view key = {}) {
+    const StateFile file = parse_torch_checkpoint(archive_of(dict(items)), key);
+    REQUIRE(file.tensors.size() == 1);
+    return file.tensors[0].name;
+  };
+  for (const std::string_view key : detail::state_dict_keys) {
+    CAPTURE(key);
+    CHECK(first_name(string("epoch") + integer(3) + string(key) + dict_with("w")) == "w");
+    CHECK(first_name(string(key) + dict_with("module.w")) == "w");
+  }
+  // A name of its own, when it is the only one; an optimiser's tensors are under numbers.
+  CHECK(first_name(string("G") + dict_with("w")) == "w");
+  const std::string optimizer = "}" + string("state") + "}" + integer(0) + dict_with("exp_avg") + "s" + "s";
+  CHECK(first_name(string("optimizer") + optimizer + string("G") + dict_with("w")) == "w");
+  // Usual names come before others, and may be one in another.
+  CHECK(first_name(string("netD") + dict_with("d") + string("netG") + dict_with("g")) == "g");
+  CHECK(first_name(string("state_dict") + ("}" + string("netG") + dict_with("g") + "s")) == "g");
+  CHECK(first_name(string("iter") + vector6 + string("params") + dict_with("w")) == "w");
+
+  const std::string two = string("params") + dict_with("w") + string("params_ema") + dict_with("e") +
+                          string("D") + dict_with("d") + string("model") +
+                          ("}" + string("x") + dict_with("x") + "s");
+  CHECK(first_name(two, "params_ema") == "e");
+  CHECK(first_name(two, "D") == "d");
+  CHECK(first_name(two, "model.x") == "x");
+  const auto error_with = [&](const std::string& items, std::string_view key) {
+    return message_of<FormatError>([&] { parse_torch_checkpoint(archive_of(dict(items)), key); });
+  };
+  CHECK(error_with(two, "") == "torch: 2 state dicts, expected the key of one: params, params_ema");
+  CHECK(error_with(two, "none") == "torch: 2 state dicts, expected the key of one: params, params_ema");
+  CHECK(error_with(string("G") + dict_with("g") + string("D") + dict_with("d"), "") ==
+        "torch: 2 state dicts, expected the key of one: G, D");
+
+  // A key that is no dict's is the beginning of names.
+  CHECK(first_name(string("netG.w") + vector6 + string("netD.w") + vector6, "netG") == "w");
+  CHECK(first_name(string("state_dict") + dict_with("module.netG.w"), "netG") == "w");
+  CHECK(error_with(string("a") + vector6, "b") == "no tensor has a name that begins with 'b.'");
+  CHECK(first_name(string("module.w") + vector6) == "w");
+  const StateFile half = parse(dict(string("module.w") + vector6 + string("v") + vector6));
+  CHECK(half.tensors[0].name == "module.w");  // not of all
+
+  // A dict that holds itself is looked at once.
+  check_refused(program("}q\1" + string("params") + "h\1s"), "'params' is a dict, expected a tensor");
 }
 
 TEST_CASE("torch: views", "[io]") {
@@ -341,7 +391,7 @@ TEST_CASE("torch: archives", "[io]") {
 }
 
 TEST_CASE("torch: damage", "[io]") {
-  check_damage(archive_of(dict_of(vector6)), parse_torch_checkpoint);
+  check_damage(archive_of(dict_of(vector6)), [](ByteSpan file) { parse_torch_checkpoint(file); });
   const auto as_pickle = [](ByteSpan pickle) { return parse(std::string(text_of(pickle))); };
   const std::string pickle =
       dict_of(view(floats, integer(1), tuple({integer(2), integer(2)}), tuple({integer(3), integer(1)})));

@@ -6,6 +6,7 @@
 #include "nlcl/io/file.hpp"
 #include "support/errors.hpp"
 #include "support/files.hpp"
+#include "support/paths.hpp"
 
 using namespace nlcl;
 using namespace nlcl::test;
@@ -66,7 +67,7 @@ TEST_CASE("zip: a comment, and zip64 records of PyTorch", "[io]") {
   append(archive.file, "comment");
   CHECK(read_zip(archive.file).size() == 2);
 
-  auto torch = read_file(NLCL_TEST_DIR "/golden/tiny_state_dict.pth");
+  auto torch = read_file(source_path("tests/golden/tiny_state_dict.pth"));
   const std::size_t count = read_zip(torch).size();
   const std::size_t end = torch.size() - end_size;
   auto saturated = torch;  // all ones: only the zip64 record knows
@@ -112,11 +113,46 @@ TEST_CASE("zip: sizes in a zip64 extra field", "[io]") {
              Contains("entry b begins at 18446744073709551615"));
 }
 
+TEST_CASE("zip: deflated entries", "[io]") {
+  const auto stored = read_file(source_path("tests/golden/tiny_state_dict.pth"));
+  const auto deflated = read_file(source_path("tests/golden/tiny_deflated.pth"));
+  const auto expected = read_zip(stored), found = read_zip(deflated);
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    CAPTURE(found[i].name);
+    CHECK(found[i].name == expected[i].name);
+    CHECK(text_of(found[i].bytes) == text_of(expected[i].bytes));
+    CHECK(found[i].inflated);
+    CHECK_FALSE(expected[i].inflated);
+  }
+  check_damage(deflated, [](ByteSpan file) { read_zip(file); });
+
+  // "a" deflated by hand: one stored block of zlib, of which the directory may say more or less than is in it.
+  const auto archive_of = [](std::uint32_t size, std::string content) {
+    std::vector<std::byte> packed = bytes("\1" + std::string("\5\0\xfa\xff", 4) + content),
+                           plain = bytes("first");
+    Archive archive;
+    archive.file = to_zip_bytes(std::vector<ZipEntry>{{"a", packed}, {"b", archive.b}});
+    for (const std::size_t method : {archive.offset(0) + 8, archive.line(0) + 10})
+      patch<std::uint16_t>(archive.file, method, 8);
+    patch<std::uint32_t>(archive.file, archive.line(0) + 16, crc32(plain));
+    patch<std::uint32_t>(archive.file, archive.line(0) + 24, size);
+    return archive;
+  };
+  CHECK(text_of(read_zip(archive_of(5, "first").file)[0].bytes) == "first");
+  CHECK_THAT(archive_of(4, "first").error(), Contains("deflate: 10 bytes are damaged, or do not hold 4"));
+  CHECK_THAT(archive_of(6, "first").error(), Contains("do not hold 6"));
+  CHECK_THAT(archive_of(5, "worst").error(), Contains("entry a has a wrong checksum"));
+  CHECK_THAT(archive_of(1'000'000, "first").error(),
+             Contains("at entry a the deflated ones outgrow the archive"));
+}
+
 TEST_CASE("zip: entries that are refused", "[io]") {
   {
     Archive archive;
-    patch<std::uint16_t>(archive.file, archive.line(1) + 10, 8);
-    CHECK_THAT(archive.error(), Contains("entry b is compressed (method 8)"));
+    patch<std::uint16_t>(archive.file, archive.line(1) + 10, 9);
+    CHECK_THAT(archive.error(),
+               Contains("entry b is compressed by method 9, expected 0 (stored) or 8 (deflated)"));
   }
   for (const int flag : {0, 6, 13}) {
     Archive archive;

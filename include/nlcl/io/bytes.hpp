@@ -27,6 +27,8 @@ inline std::string_view text_of(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+inline std::vector<std::byte> copy_of(ByteSpan bytes) { return {bytes.begin(), bytes.end()}; }
+
 // Reads numbers and blocks one after the other. Everything throws FormatError at the end of the bytes; `what`
 // begins the message.
 class ByteReader {

@@ -19,51 +19,49 @@
 #include <vector>
 
 #include "nlcl/core/error.hpp"
+#include "nlcl/core/hash.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/io/bytes.hpp"
 #include "nlcl/io/file.hpp"
 #include "nlcl/io/image.hpp"
+#include "nlcl/io/image_format.hpp"
 
 namespace nlcl {
 
-// FNV-1a of 64 bits (Fowler, Noll and Vo); `hash` continues an earlier one. Tells files apart, is no guard
-// against forgery.
-constexpr std::uint64_t fnv1a(ByteSpan bytes, std::uint64_t hash = 0xcbf29ce484222325) {
-  for (const std::byte b : bytes) hash = (hash ^ std::to_integer<std::uint64_t>(b)) * 0x100000001b3;
-  return hash;
-}
-
 namespace detail {
 
-inline std::string lowercase(std::string name) {
-  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return name;
-}
+// Below a folder, relative to it with '/', in order of their bytes, and a line for each folder in it that cannot be
+// listed. Links are followed, and one that leads nowhere is listed: whoever put it there wants to know.
+struct ImageNames {
+  std::vector<std::string> names, unreadable;
+};
 
-inline bool has_image_extension(const std::filesystem::path& path) {
-  const std::string extension = lowercase(path.extension().string());
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".bmp" ||
-         extension == ".tga";
-}
-
-// Below `root`, relative to it with '/', in order of their bytes. Links are followed, and one that leads
-// nowhere is listed: whoever put it there wants to know.
-inline std::vector<std::string> image_names(const std::filesystem::path& root) {
+inline ImageNames image_names(const std::filesystem::path& root) {
   namespace fs = std::filesystem;
   std::error_code error, ignored;
   require<IoError>(fs::exists(root, ignored), "cannot read ", root.string(), ": no such folder");
   require<IoError>(fs::is_directory(root, ignored), "cannot read ", root.string(), ": is not a folder");
-  std::vector<std::string> names;
-  fs::recursive_directory_iterator entry(root, fs::directory_options::follow_directory_symlink, error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    require<IoError>(entry.depth() < 32, "cannot read ", entry->path().string(), ": ", entry.depth(),
+  ImageNames found;
+  std::vector<std::pair<fs::path, int>> folders{{root, 0}};  // and how deep they lie
+  while (!folders.empty()) {
+    const auto [folder, depth] = std::move(folders.back());
+    folders.pop_back();
+    require<IoError>(depth < 32, "cannot read ", folder.string(), ": ", depth,
                      " folders deep, which looks like a circle of links");
-    if (has_image_extension(entry->path()) && (entry->is_regular_file(ignored) || entry->is_symlink(ignored)))
-      names.push_back(entry->path().lexically_relative(root).generic_string());
+    fs::directory_iterator entry(folder, error);
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+      if (entry->is_directory(ignored))
+        folders.emplace_back(entry->path(), depth + 1);
+      else if (image_format_of(entry->path()) &&
+               (entry->is_regular_file(ignored) || entry->is_symlink(ignored)))
+        found.names.push_back(entry->path().lexically_relative(root).generic_string());
+    }
+    if (!error) continue;
+    found.unreadable.push_back(text("cannot read ", folder.string(), ": ", error.message()));
+    require<IoError>(depth > 0, found.unreadable.back());
   }
-  require<IoError>(!error, "cannot read ", root.string(), ": ", error.message());
-  std::ranges::sort(names);
-  return names;
+  std::ranges::sort(found.names);
+  return found;
 }
 
 }  // namespace detail
@@ -72,7 +70,7 @@ struct ImageFolderOptions {
   std::size_t memory = std::size_t{2} << 30;  // bytes that decoded pixels may take; 0 keeps none
 };
 
-// The readable images of a folder and of those in it: .png .jpg .jpeg .bmp .tga, in any case, sorted by name.
+// The readable images of a folder and of those in it, by the extensions of image_format.hpp, sorted by name.
 //
 // Every file is decoded once, so that a bad one is known before the training begins. The pixels are kept if
 // those of the whole folder fit the memory; otherwise they are decoded again whenever they are asked for.
@@ -86,17 +84,18 @@ class ImageFolder {
 
   // Throws IoError for a folder that cannot be listed, FormatError if no image in it can be read.
   explicit ImageFolder(std::filesystem::path root, ImageFolderOptions options = {}) : root_(std::move(root)) {
-    const std::vector<std::string> names = detail::image_names(root_);
+    const detail::ImageNames found = detail::image_names(root_);
+    unreadable_ = found.unreadable;
     struct Entry {
       Decoded decoded;
       std::string error;
     };
-    std::vector<Entry> entries(names.size());
+    std::vector<Entry> entries(found.names.size());
     std::atomic<std::size_t> total = 0;
-    parallel_for(std::ssize(names), [&](Index i) {
+    parallel_for(std::ssize(entries), [&](Index i) {
       auto& [decoded, error] = entries[static_cast<std::size_t>(i)];
       try {
-        decoded = decode(names[static_cast<std::size_t>(i)]);
+        decoded = decode(found.names[static_cast<std::size_t>(i)]);
         if ((total += decoded.image->pixels.size()) > options.memory) decoded.image.reset();
       } catch (const MemoryError&) {
         throw;  // says nothing about the file
@@ -113,7 +112,7 @@ class ImageFolder {
       if (total <= options.memory) images_.push_back(std::move(decoded.image));
     }
     const std::string reason =
-        unreadable_.empty() ? "expected .png, .jpg, .jpeg, .bmp or .tga files" : unreadable_.front();
+        unreadable_.empty() ? "expected " + image_extensions(" or ") + " files" : unreadable_.front();
     require<FormatError>(!files_.empty(), root_.string(), ": no image can be read, ", reason);
   }
 
@@ -121,7 +120,7 @@ class ImageFolder {
   Index size() const { return std::ssize(files_); }
   const std::vector<File>& files() const { return files_; }
 
-  // A line for each file that was left out: its path and the reason.
+  // A line for each file or folder that was left out: its path and the reason.
   const std::vector<std::string>& unreadable() const { return unreadable_; }
 
   bool is_in_memory() const { return !images_.empty(); }

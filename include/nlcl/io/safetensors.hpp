@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "nlcl/core/error.hpp"
+#include "nlcl/core/printable.hpp"
 #include "nlcl/io/bytes.hpp"
 #include "nlcl/io/dtype.hpp"
 #include "nlcl/io/file.hpp"
@@ -45,8 +46,10 @@ inline nlohmann::json parse_safetensors_header(std::string_view header) {
   };
   try {
     return nlohmann::json::parse(header, check);
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(text("safetensors: the header is not JSON: ", error.what()));
+  } catch (const nlohmann::json::parse_error& error) {
+    throw FormatError(text("safetensors: the header is not JSON, at byte ", error.byte));
+  } catch (const nlohmann::json::exception&) {
+    throw FormatError("safetensors: the header has a number that is too large");
   }
 }
 
@@ -143,22 +146,25 @@ inline std::vector<std::byte> to_safetensors_bytes(const StateFile& file) {
                            [](const RawTensor* t) { return size_of(t->dtype); });
 
   auto header = nlohmann::ordered_json::object();
+  const auto require_utf8 = [](const char* what, const std::string& text) {
+    require<FormatError>(is_utf8(text), "safetensors: ", what, " '", text, "' is not UTF-8");
+  };
+  for (const auto& [key, value] : file.metadata) {
+    require_utf8("the key of metadata", key);
+    require_utf8("the metadata", value);
+  }
   if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
   std::size_t end = 0;
   for (const RawTensor* tensor : tensors) {
     require<FormatError>(tensor->name != "__metadata__",
                          "safetensors: a tensor cannot be named __metadata__");
+    require_utf8("the name of a tensor", tensor->name);
     const std::size_t begin = std::exchange(end, end + tensor->bytes.size());
     header[tensor->name] = {{"dtype", info_of(tensor->dtype).name},
                             {"shape", std::vector<Index>(tensor->shape.begin(), tensor->shape.end())},
                             {"data_offsets", {begin, end}}};
   }
-  std::string json;
-  try {
-    json = header.dump();
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(text("safetensors: ", error.what()));
-  }
+  std::string json = header.dump();
   json.resize((json.size() + 7) / 8 * 8, ' ');  // the data start at a multiple of 8
   require<FormatError>(json.size() <= detail::max_safetensors_header, "safetensors: a header of ",
                        json.size(), " bytes, at most ", detail::max_safetensors_header, " are allowed");

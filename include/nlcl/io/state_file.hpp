@@ -49,6 +49,27 @@ struct StateFile {
   }
 };
 
+// What DataParallel of PyTorch puts before all names.
+inline constexpr std::string_view data_parallel_prefix = "module.";
+
+// The tensors whose names all begin so, without that; the file as it is if some do not.
+inline StateFile without_prefix(StateFile file, std::string_view prefix) {
+  const auto begins = [&](const RawTensor& tensor) { return tensor.name.starts_with(prefix); };
+  if (std::ranges::all_of(file.tensors, begins))
+    for (RawTensor& tensor : file.tensors) tensor.name.erase(0, prefix.size());
+  return file;
+}
+
+// One network of many: the tensors whose names begin with the key and a dot, without that; all if the key is empty. Throws
+// FormatError if there are none.
+inline StateFile part_of(StateFile file, std::string_view key) {
+  if (key.empty()) return file;
+  const std::string prefix = text(key, '.');
+  std::erase_if(file.tensors, [&](const RawTensor& tensor) { return !tensor.name.starts_with(prefix); });
+  require<FormatError>(!file.tensors.empty(), "no tensor has a name that begins with '", prefix, "'");
+  return without_prefix(std::move(file), prefix);
+}
+
 namespace detail {
 
 inline void check_size(const RawTensor& raw) {

@@ -1,9 +1,5 @@
-// PyTorch checkpoints: a zip archive with a pickle, `data.pkl`, and one entry per storage, `data/<key>`.
-//
-// A pickle is a program for a small stack machine, and Python's own machine calls any function it is told to.
-// The one below knows the instructions and the globals that a state dict needs, and refuses every other by
-// name. Objects live in one array and refer to each other by index: nothing recurses, whatever the nesting,
-// and no cycle can leak.
+// PyTorch checkpoints: a zip archive with a pickle, `data.pkl`, which pickle.hpp reads, and one entry per storage,
+// `data/<key>`.
 #pragma once
 
 #include <algorithm>
@@ -22,9 +18,11 @@
 #include <vector>
 
 #include "nlcl/core/error.hpp"
+#include "nlcl/core/printable.hpp"
 #include "nlcl/io/bytes.hpp"
 #include "nlcl/io/dtype.hpp"
 #include "nlcl/io/file.hpp"
+#include "nlcl/io/pickle.hpp"
 #include "nlcl/io/state_file.hpp"
 #include "nlcl/io/zip.hpp"
 
@@ -32,284 +30,15 @@ namespace nlcl {
 
 namespace detail {
 
-struct TorchStorageType {
-  std::string_view name;  // in the module torch
-  DType dtype;
-};
+// The names under which training scripts keep a state dict, and what it is to be told from, as an optimiser's.
+inline constexpr std::string_view state_dict_keys[] = {
+    "state_dict", "model_state_dict", "params", "params_ema", "netG", "generator", "model", "net", "weights"};
 
-inline constexpr TorchStorageType torch_storage_types[] = {
-    {"DoubleStorage", DType::f64},  {"FloatStorage", DType::f32},     {"HalfStorage", DType::f16},
-    {"LongStorage", DType::i64},    {"BFloat16Storage", DType::bf16}, {"IntStorage", DType::i32},
-    {"ShortStorage", DType::i16},   {"CharStorage", DType::i8},       {"ByteStorage", DType::u8},
-    {"BoolStorage", DType::boolean}};
-
-// An object of a pickle.
-struct PickleObject {
-  enum class Kind { none, boolean, integer, real, string, global, tuple, list, dict, storage, tensor };
-
-  Kind kind = Kind::none;
-  std::int64_t integer = 0;          // boolean, integer; number of elements of a storage
-  std::string_view text{};           // string; "module name" of a global; key of a storage
-  std::vector<std::size_t> items{};  // tuple, list; keys and values in turn of a dict; arguments of a tensor
-  DType dtype = DType::f32;          // storage
-
-  std::string_view kind_name() const {
-    constexpr std::string_view names[] = {"None",     "a boolean", "an integer", "a float",
-                                          "a string", "a global",  "a tuple",    "a list",
-                                          "a dict",   "a storage", "a tensor"};
-    return names[static_cast<std::size_t>(kind)];
-  }
-};
-
-class Unpickler {
- public:
-  using Kind = PickleObject::Kind;
-  using Ref = std::size_t;  // an index of an object
-
-  explicit Unpickler(ByteSpan pickle) : reader_(pickle, "pickle") {
-    // Every byte may make an object; a real state dict takes about 250 bytes per tensor.
-    require<FormatError>(pickle.size() <= max_size, "pickle: ", pickle.size(), " bytes, at most ", max_size,
-                         " are read");
-  }
-
-  // Runs the program; the object that it leaves.
-  Ref run() {
-    for (;;) {
-      const std::size_t at = reader_.position();
-      const int opcode = reader_.byte();
-      if (opcode == '.') return pop();
-      execute(opcode, at);
-    }
-  }
-
-  const PickleObject& operator[](Ref ref) const { return objects_[ref]; }
-
-  // The object, which must be of that kind.
-  const PickleObject& expect(Ref ref, Kind kind) const {
-    const PickleObject& object = objects_[ref];
-    require<FormatError>(object.kind == kind, "pickle: ", object.kind_name(), " where ",
-                         PickleObject{.kind = kind}.kind_name(), " is expected");
-    return object;
-  }
-
- private:
-  static constexpr std::size_t max_size = std::size_t{1} << 22;  // 4 MiB
-
-  void execute(int opcode, std::size_t at) {
-    switch (opcode) {
-      case 0x80: {  // PROTO
-        const int protocol = reader_.byte();
-        require<FormatError>(protocol >= 2 && protocol <= 5, "pickle: protocol ", protocol,
-                             ", expected 2 to 5");
-        return;
-      }
-      case 0x95:
-        return reader_.skip(8);  // FRAME: a length that only buffering needs
-
-      case '(':
-        return marks_.push_back(stack_.size());  // MARK
-      case 'N':
-        return push({});  // NONE
-      case 0x88:
-        return push({.kind = Kind::boolean, .integer = 1});  // NEWTRUE
-      case 0x89:
-        return push({.kind = Kind::boolean, .integer = 0});  // NEWFALSE
-      case 'K':
-        return push_integer(u8());  // BININT1
-      case 'M':
-        return push_integer(reader_.little<std::uint16_t>());  // BININT2
-      case 'J':
-        return push_integer(static_cast<std::int32_t>(u32()));  // BININT
-      case 0x8a:
-        return push_integer(long_integer());  // LONG1
-      case 'G':
-        reader_.skip(8);
-        return push({.kind = Kind::real});  // BINFLOAT
-      case 'X':
-        return push_string(u32());  // BINUNICODE
-      case 0x8c:
-        return push_string(u8());  // SHORT_BINUNICODE
-
-      case ')':
-        return push({.kind = Kind::tuple});  // EMPTY_TUPLE
-      case ']':
-        return push({.kind = Kind::list});  // EMPTY_LIST
-      case '}':
-        return push({.kind = Kind::dict});  // EMPTY_DICT
-      case 't':
-        return push({.kind = Kind::tuple, .items = pop_to_mark()});  // TUPLE
-      case 0x85:
-        return push({.kind = Kind::tuple, .items = pop(1)});  // TUPLE1
-      case 0x86:
-        return push({.kind = Kind::tuple, .items = pop(2)});  // TUPLE2
-      case 0x87:
-        return push({.kind = Kind::tuple, .items = pop(3)});  // TUPLE3
-      case 'a':
-        return extend(Kind::list, pop(1));  // APPEND
-      case 'e':
-        return extend(Kind::list, pop_to_mark());  // APPENDS
-      case 's':
-        return extend(Kind::dict, pop(2));  // SETITEM
-      case 'u':
-        return extend(Kind::dict, pop_to_mark());  // SETITEMS
-
-      case 'q':
-        return memoize(u8());  // BINPUT
-      case 'r':
-        return memoize(u32());  // LONG_BINPUT
-      case 0x94:
-        return memoize(static_cast<std::uint32_t>(memo_.size()));  // MEMOIZE
-      case 'h':
-        return recall(u8());  // BINGET
-      case 'j':
-        return recall(u32());  // LONG_BINGET
-
-      case 'c': {  // GLOBAL
-        const std::string_view module = line();
-        return push_global(module, line());
-      }
-      case 0x93: {  // STACK_GLOBAL
-        const auto names = pop(2);
-        return push_global(expect(names[0], Kind::string).text, expect(names[1], Kind::string).text);
-      }
-      case 'Q':
-        return push_storage(pop());  // BINPERSID
-      case 'R': {                    // REDUCE
-        const auto call = pop(2);
-        return reduce(expect(call[0], Kind::global), expect(call[1], Kind::tuple).items);
-      }
-      case 'b': {  // BUILD: attributes of a dict, of which a state dict has `_metadata`, needless here
-        pop();
-        const Ref object = pop();
-        expect(object, Kind::dict);
-        return stack_.push_back(object);
-      }
-      default:
-        throw FormatError(text("pickle: refuses the opcode ", opcode, " at offset ", at));
-    }
-  }
-
-  std::uint32_t u8() { return reader_.little<std::uint8_t>(); }
-  std::uint32_t u32() { return reader_.little<std::uint32_t>(); }
-
-  void push(PickleObject object) {
-    stack_.push_back(objects_.size());
-    objects_.push_back(std::move(object));
-  }
-  void push_integer(std::int64_t value) { push({.kind = Kind::integer, .integer = value}); }
-  void push_string(std::size_t size) { push({.kind = Kind::string, .text = text_of(reader_.take(size))}); }
-
-  // The last `count` objects of the stack, above the last mark.
-  std::vector<Ref> pop(std::size_t count) {
-    const std::size_t bottom = marks_.empty() ? 0 : marks_.back();
-    require<FormatError>(stack_.size() >= bottom + count, "pickle: the stack holds ", stack_.size() - bottom,
-                         " objects, ", count, " are expected");
-    const auto first = stack_.end() - static_cast<std::ptrdiff_t>(count);
-    std::vector<Ref> objects(first, stack_.end());
-    stack_.erase(first, stack_.end());
-    return objects;
-  }
-  Ref pop() { return pop(1)[0]; }
-  std::vector<Ref> pop_to_mark() {
-    require<FormatError>(!marks_.empty(), "pickle: no mark on the stack");
-    std::vector<Ref> objects = pop(stack_.size() - marks_.back());
-    marks_.pop_back();
-    return objects;
-  }
-
-  // Adds to the list or dict on top of the stack.
-  void extend(Kind kind, const std::vector<Ref>& items) {
-    const Ref target = pop();
-    expect(target, kind);
-    require<FormatError>(kind == Kind::list || items.size() % 2 == 0, "pickle: a key without a value");
-    auto& to = objects_[target].items;
-    to.insert(to.end(), items.begin(), items.end());
-    stack_.push_back(target);
-  }
-
-  void memoize(std::uint32_t key) {
-    const Ref top = pop();
-    memo_[key] = top;
-    stack_.push_back(top);
-  }
-  void recall(std::uint32_t key) {
-    const auto found = memo_.find(key);
-    require<FormatError>(found != memo_.end(), "pickle: nothing is remembered as ", key);
-    stack_.push_back(found->second);
-  }
-
-  std::int64_t long_integer() {
-    const auto bytes = reader_.take(u8());
-    require<FormatError>(bytes.size() <= 8, "pickle: an integer of ", bytes.size(), " bytes");
-    std::uint64_t value = 0;
-    std::memcpy(&value, bytes.data(), bytes.size());
-    const int unused = 64 - 8 * static_cast<int>(bytes.size());
-    return unused == 64 ? 0 : static_cast<std::int64_t>(value << unused) >> unused;  // extends the sign
-  }
-
-  std::string_view line() {
-    const std::size_t begin = reader_.position();
-    std::size_t size = 0;
-    while (reader_.byte() != '\n') ++size;
-    reader_.seek(begin);
-    const std::string_view result = text_of(reader_.take(size));
-    reader_.skip(1);
-    return result;
-  }
-
-  void push_global(std::string_view module, std::string_view name) {
-    static constexpr std::string_view known[] = {ordered_dict, rebuild_tensor, rebuild_parameter};
-    const std::string full = text(module, ' ', name);
-    const auto is_known = std::ranges::find(known, full);
-    if (is_known != std::end(known)) return push({.kind = Kind::global, .text = *is_known});
-    for (const TorchStorageType& type : torch_storage_types)
-      if (module == "torch" && name == type.name) return push({.kind = Kind::global, .text = type.name});
-    throw FormatError(text("pickle: refuses the global ", module, '.', name));
-  }
-
-  // ('storage', type, key, device, number of elements)
-  void push_storage(Ref id) {
-    const auto& items = expect(id, Kind::tuple).items;
-    require<FormatError>(items.size() == 5 && expect(items[0], Kind::string).text == "storage",
-                         "pickle: a persistent object that is no storage");
-    const std::string_view type = expect(items[1], Kind::global).text;
-    const auto found = std::ranges::find(torch_storage_types, type, &TorchStorageType::name);
-    require<FormatError>(found != std::end(torch_storage_types), "pickle: a storage of type ", type);
-    push({.kind = Kind::storage,
-          .integer = expect(items[4], Kind::integer).integer,
-          .text = expect(items[2], Kind::string).text,
-          .dtype = found->dtype});
-  }
-
-  // The only three calls there are.
-  void reduce(const PickleObject& function, const std::vector<Ref>& arguments) {
-    if (function.text == ordered_dict && arguments.empty()) return push({.kind = Kind::dict});
-    if (function.text == rebuild_tensor && arguments.size() >= 4)
-      return push({.kind = Kind::tensor, .items = {arguments.begin(), arguments.begin() + 4}});
-    if (function.text == rebuild_parameter && !arguments.empty()) {
-      expect(arguments[0], Kind::tensor);
-      return stack_.push_back(arguments[0]);
-    }
-    throw FormatError(
-        text("pickle: refuses to call ", function.text, " with ", arguments.size(), " arguments"));
-  }
-
-  static constexpr std::string_view ordered_dict = "collections OrderedDict";
-  static constexpr std::string_view rebuild_tensor = "torch._utils _rebuild_tensor_v2";
-  static constexpr std::string_view rebuild_parameter = "torch._utils _rebuild_parameter";
-
-  ByteReader reader_;
-  std::vector<PickleObject> objects_;
-  std::vector<Ref> stack_;
-  std::vector<std::size_t> marks_;  // heights of the stack
-  std::map<std::uint32_t, Ref> memo_;
-};
-
-// The state dict of one archive, its strided views copied into contiguous tensors.
+// The state dicts of one archive, their strided views copied into contiguous tensors.
 class TorchArchive {
  public:
-  explicit TorchArchive(ByteSpan archive) {
-    for (const ZipEntry& entry : read_zip(archive)) entries_[entry.name] = entry.bytes;
+  explicit TorchArchive(ByteSpan archive) : archive_(read_zip(archive)) {
+    for (const ZipEntry& entry : archive_) entries_[entry.name] = entry.bytes;
     constexpr std::string_view pickle_name = "/data.pkl";
     for (const auto& [name, bytes] : entries_) {
       if (!name.ends_with(pickle_name)) continue;
@@ -325,30 +54,80 @@ class TorchArchive {
     allowed_bytes_ = 16 * archive.size();
   }
 
-  StateFile read() {
+  StateFile read(std::string_view key) {
     Unpickler pickle(entries_[root_ + "data.pkl"]);
-    const auto* items = &pickle.expect(pickle.run(), Kind::dict).items;
-    for (std::size_t i = 0; i < items->size(); i += 2) {
-      const PickleObject& value = pickle[(*items)[i + 1]];
-      if (pickle[(*items)[i]].text != "state_dict" || value.kind != Kind::dict) continue;
-      items = &value.items;  // {"state_dict": {...}, what a training script keeps besides}
-      break;
+    const std::size_t whole = pickle.run();
+    pickle.expect(whole, Kind::dict);
+    const std::vector<StateDict> dicts = state_dicts(pickle, whole);
+    const auto named = std::ranges::find(dicts, key, &StateDict::key);
+    if (!key.empty() && named != dicts.end()) return read(pickle, named->object);
+    return part_of(read(pickle, chosen(dicts, whole)), key);
+  }
+
+ private:
+  using Kind = PickleObject::Kind;
+
+  struct StateDict {
+    std::string key;  // those of all the dicts that it lies in, joined by dots
+    bool is_usual;    // they are all among the usual ones
+    std::size_t object;
+  };
+
+  // The dicts of nothing but tensors, in their order. Each is looked at once: there may be circles.
+  static std::vector<StateDict> state_dicts(const Unpickler& pickle, std::size_t whole) {
+    std::vector<StateDict> found, open{{"", true, whole}};
+    std::set<std::size_t> seen{whole};
+    while (!open.empty()) {
+      const StateDict dict = std::move(open.back());
+      open.pop_back();
+      const std::vector<std::size_t>& items = pickle[dict.object].items;
+      const std::size_t before = open.size();
+      bool is_state_dict = !items.empty();
+      for (std::size_t i = 0; i < items.size(); i += 2) {
+        const PickleObject &key = pickle[items[i]], &value = pickle[items[i + 1]];
+        is_state_dict &= value.kind == Kind::tensor;
+        if (key.kind != Kind::string || value.kind != Kind::dict || !seen.insert(items[i + 1]).second)
+          continue;
+        const bool is_usual = std::ranges::find(state_dict_keys, key.text) != std::end(state_dict_keys);
+        open.push_back(
+            {text(dict.key, dict.key.empty() ? "" : ".", key.text), dict.is_usual && is_usual, items[i + 1]});
+      }
+      std::reverse(open.begin() + static_cast<std::ptrdiff_t>(before), open.end());
+      if (is_state_dict) found.push_back(dict);
     }
+    return found;
+  }
+
+  // The one state dict under usual names, or the only one there is, or the whole, of which read() says what is wrong.
+  static std::size_t chosen(const std::vector<StateDict>& dicts, std::size_t whole) {
+    std::vector<const StateDict*> choice;
+    for (const StateDict& dict : dicts)
+      if (dict.is_usual) choice.push_back(&dict);
+    if (choice.empty())
+      for (const StateDict& dict : dicts) choice.push_back(&dict);
+    if (choice.empty()) return whole;
+    std::vector<std::string> keys;
+    keys.reserve(choice.size());
+    for (const StateDict* dict : choice) keys.push_back(dict->key);
+    require<FormatError>(keys.size() == 1, "torch: ", keys.size(),
+                         " state dicts, expected the key of one: ", listed(keys));
+    return choice.front()->object;
+  }
+
+  StateFile read(const Unpickler& pickle, std::size_t dict) {
+    const std::vector<std::size_t>& items = pickle[dict].items;
     StateFile result;
     std::set<std::string_view> names;
-    for (std::size_t i = 0; i < items->size(); i += 2) {
-      const std::string_view name = pickle.expect((*items)[i], Kind::string).text;
-      const PickleObject& value = pickle[(*items)[i + 1]];
+    for (std::size_t i = 0; i < items.size(); i += 2) {
+      const std::string_view name = pickle.expect(items[i], Kind::string).text;
+      const PickleObject& value = pickle[items[i + 1]];
       require<FormatError>(value.kind == Kind::tensor, "torch: '", name, "' is ", value.kind_name(),
                            ", expected a tensor");
       require<FormatError>(names.insert(name).second, "torch: '", name, "' occurs twice");
       result.tensors.push_back(tensor(std::string(name), pickle, value));
     }
-    return result;
+    return without_prefix(std::move(result), data_parallel_prefix);
   }
-
- private:
-  using Kind = PickleObject::Kind;
 
   static std::vector<std::uint64_t> integers(const Unpickler& pickle, std::size_t tuple) {
     std::vector<std::uint64_t> result;
@@ -429,7 +208,8 @@ class TorchArchive {
     }
   }
 
-  std::map<std::string, ByteSpan, std::less<>> entries_;
+  std::vector<ZipEntry> archive_;
+  std::map<std::string, ByteSpan, std::less<>> entries_;  // of archive_, by name
   std::string root_;  // the folder that all entries lie in, with its slash
   std::size_t allowed_bytes_ = 0;
 };
@@ -442,21 +222,23 @@ inline bool is_zip(ByteSpan file) { return text_of(file).starts_with("PK\3\4"); 
 
 }  // namespace detail
 
-// The tensors of a state dict, or of the entry "state_dict" of a dict, in their order. Throws FormatError for
-// anything else: entries that are no tensors, other Python objects, damaged or compressed archives, files of
-// before PyTorch 1.6.
-inline StateFile parse_torch_checkpoint(ByteSpan file) {
+// The tensors of a state dict, in their order and without the `module.` that DataParallel puts before all names. In a dict of
+// dicts, the one of the key (`params_ema`, `model.netG`), or, without a key, the only one: of those under usual names, if there
+// are any. A key that is none of a dict is the beginning of names, as part_of() takes it. Throws FormatError for anything
+// else: several dicts without a key, entries that are no tensors, other Python objects, damaged archives, files of before
+// PyTorch 1.6.
+inline StateFile parse_torch_checkpoint(ByteSpan file, std::string_view key = {}) {
   require<FormatError>(
       !detail::is_legacy_torch_checkpoint(file),
       "torch: a checkpoint of the format before PyTorch 1.6; load it with PyTorch and save it again "
       "with torch.save(torch.load(path), path)");
   require<FormatError>(detail::is_zip(file), "torch: no zip archive, so no PyTorch checkpoint");
-  return detail::TorchArchive(file).read();
+  return detail::TorchArchive(file).read(key);
 }
 
 // Throws IoError, or FormatError with the path.
 inline StateFile read_torch_checkpoint(const std::filesystem::path& path) {
-  return parse_file(path, parse_torch_checkpoint);
+  return parse_file(path, [](ByteSpan file) { return parse_torch_checkpoint(file); });
 }
 
 // A file that torch.load(path, weights_only=True) reads as an OrderedDict of CPU tensors, the same bytes for

@@ -1,5 +1,5 @@
-// Zip archives of stored entries, as PyTorch writes them: no compression, no encryption, optional zip64
-// records.
+// Zip archives as PyTorch writes them, and as they are when somebody has packed one again: entries are stored, or
+// deflated when read; no encryption, optional zip64 records.
 //
 // The reader trusts nothing twice: the directory at the end must describe the whole file, local headers must
 // agree with it, entries must not overlap, and every checksum must hold.
@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -17,12 +18,14 @@
 
 #include "nlcl/core/error.hpp"
 #include "nlcl/io/bytes.hpp"
+#include "nlcl/io/deflate.hpp"
 
 namespace nlcl {
 
 struct ZipEntry {
   std::string name;
-  ByteSpan bytes;  // a view into the archive it was read from
+  ByteSpan bytes;  // a view into the archive it was read from, or of what follows
+  std::shared_ptr<const std::vector<std::byte>> inflated{};  // of an entry that is deflated in its archive
 };
 
 namespace detail {
@@ -132,8 +135,8 @@ inline ZipRecord read_zip_record(ByteReader& reader) {
 
 }  // namespace detail
 
-// The entries in the order of the directory. Throws FormatError for anything but a complete archive of stored
-// entries.
+// The entries in the order of the directory. Throws FormatError for anything but a complete archive, and where deflated
+// entries would outgrow the archive 16 times: weights hardly shrink, memory bombs do.
 inline std::vector<ZipEntry> read_zip(ByteSpan archive) {
   const detail::ZipDirectory directory = detail::find_zip_directory(archive);
   ByteReader reader(
@@ -142,17 +145,19 @@ inline std::vector<ZipEntry> read_zip(ByteSpan archive) {
   const ByteSpan before_directory = archive.first(static_cast<std::size_t>(directory.offset));
   std::vector<ZipEntry> entries;
   std::set<std::string> names;
-  std::vector<std::uint32_t> checksums;
-  std::vector<std::pair<std::size_t, std::size_t>> extents;  // header and data of each entry
+  std::vector<detail::ZipRecord> records;
+  std::uint64_t allowed_bytes = 16 * std::uint64_t{archive.size()};  // of deflated entries
+  std::vector<std::pair<std::size_t, std::size_t>> extents;          // header and data of each entry
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     const detail::ZipRecord record = detail::read_zip_record(reader);
     const std::string& name = record.name;
     require<FormatError>(names.insert(name).second, "zip: two entries are named ", name);
     require<FormatError>((record.flags & 0x2041) == 0, "zip: entry ", name, " is encrypted");
-    require<FormatError>(record.method == 0, "zip: entry ", name, " is compressed (method ", record.method,
-                         "), only stored entries are supported");
-    require<FormatError>(record.stored_size == record.size, "zip: entry ", name, " has ", record.size,
-                         " bytes but ", record.stored_size, " are stored");
+    const bool is_stored = record.method == 0, is_deflated = record.method == 8;
+    require<FormatError>(is_stored || is_deflated, "zip: entry ", name, " is compressed by method ",
+                         record.method, ", expected 0 (stored) or 8 (deflated)");
+    require<FormatError>(!is_stored || record.stored_size == record.size, "zip: entry ", name, " has ",
+                         record.size, " bytes but ", record.stored_size, " are stored");
     require<FormatError>(record.offset <= before_directory.size(), "zip: entry ", name, " begins at ",
                          record.offset, ", beyond the directory");
 
@@ -169,11 +174,16 @@ inline std::vector<ZipEntry> read_zip(ByteSpan archive) {
                              text_of(local.take(name_size)) == name,
                          "zip: the header of entry ", name, " contradicts the directory");
     local.skip(extra_size);
-    require<FormatError>(record.size <= local.remaining(), "zip: entry ", name, " has ", record.size,
-                         " bytes, which do not fit into the archive");
-    const ByteSpan bytes = local.take(static_cast<std::size_t>(record.size));
+    require<FormatError>(record.stored_size <= local.remaining(), "zip: entry ", name, " has ",
+                         record.stored_size, " bytes, which do not fit into the archive");
+    const ByteSpan bytes = local.take(static_cast<std::size_t>(record.stored_size));
     extents.emplace_back(begin, begin + local.position());
-    checksums.push_back(record.crc);
+    if (is_deflated) {
+      require<FormatError>(record.size <= allowed_bytes, "zip: at entry ", name,
+                           " the deflated ones outgrow the archive 16 times");
+      allowed_bytes -= record.size;
+    }
+    records.push_back(record);
     entries.push_back({name, bytes});
   }
   require<FormatError>(reader.remaining() == 0, "zip: ", reader.remaining(),
@@ -182,9 +192,17 @@ inline std::vector<ZipEntry> read_zip(ByteSpan archive) {
   for (std::size_t i = 1; i < extents.size(); ++i)
     require<FormatError>(extents[i - 1].second <= extents[i].first, "zip: entries overlap at offset ",
                          extents[i].first);
-  for (std::size_t i = 0; i < entries.size(); ++i)  // once nothing overlaps: a sum over the file at most
-    require<FormatError>(crc32(entries[i].bytes) == checksums[i], "zip: entry ", entries[i].name,
+  for (std::size_t i = 0; i < entries.size(); ++i) {  // once nothing overlaps: a sum over the file at most
+    ZipEntry& entry = entries[i];
+    if (records[i].method != 0) {
+      const auto size = static_cast<std::size_t>(records[i].size);
+      entry.inflated =
+          std::make_shared<const std::vector<std::byte>>(detail::inflated_entry(entry.bytes, size));
+      entry.bytes = *entry.inflated;
+    }
+    require<FormatError>(crc32(entry.bytes) == records[i].crc, "zip: entry ", entry.name,
                          " has a wrong checksum, it is damaged");
+  }
   return entries;
 }
 
