@@ -82,7 +82,7 @@ TEST_CASE("initial weights of the discriminator are normal with gain 0.02, biase
   }
 }
 
-TEST_CASE("the discriminator judges a crop of 256 in 30 x 30 patches", "[model]") {
+TEST_CASE("the discriminator judges a crop of 256 in 30 x 30 patches", "[model][large]") {
   const Discriminator<float> net;
   Random random(1);
   const auto x = random_tensor<float>({1, 256, 256, 3}, random);
@@ -93,7 +93,7 @@ TEST_CASE("the discriminator judges a crop of 256 in 30 x 30 patches", "[model]"
   CHECK_FALSE(has_nan(output.verdict));
 }
 
-TEST_CASE("the discriminator takes any sides of at least 24", "[model]") {
+TEST_CASE("the discriminator takes any sides of at least 24", "[model][large]") {
   const Discriminator<float> net;
   Random random(1);
   struct Size {
@@ -161,7 +161,7 @@ TEST_CASE("the discriminator judges each image of a batch alone", "[model]") {
   for (std::size_t n : {0u, 1u}) CHECK(same_bits(part(y, n), net(part(batch, n))));
 }
 
-TEST_CASE("the discriminator gives the same bits on any number of threads", "[model]") {
+TEST_CASE("the discriminator gives the same bits on any number of threads", "[model][large]") {
   const auto net = spread_discriminator<float>();
   Random random(1);
   const auto x = random_tensor<float>({1, 41, 37, 3}, random).set_requires_grad(true);

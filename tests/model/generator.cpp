@@ -3,13 +3,17 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "nlcl/io/module_state.hpp"
+#include "nlcl/io/safetensors.hpp"
 #include "support/errors.hpp"
 #include "support/golden.hpp"
+#include "support/paths.hpp"
 #include "support/tensors.hpp"
 #include "support/threads.hpp"
 
@@ -103,11 +107,7 @@ constexpr double value_tolerance = sizeof(T) == 8 ? 1e-12 : 1e-4;
 template <class T>
 constexpr double gradient_tolerance = sizeof(T) == 8 ? 1e-12 : 0.05;
 
-std::string last_parameter(Generator<float>& net) {
-  std::string last;
-  for_each_parameter(net, [&](const std::string& name, const Tensor<float>&) { last = name; });
-  return last;
-}
+std::string last_tensor(Generator<float>& net) { return state_of(net).tensors.back().name; }
 
 }  // namespace
 
@@ -119,7 +119,7 @@ TEST_CASE("the parameters of the generator have the names of the checkpoints, in
     CHECK(parameter.requires_grad());
   });
   const std::string prefix = "small.gradnorm.";
-  for (const RawTensor& tensor : read_safetensors(NLCL_TEST_DIR "/golden/generator.safetensors").tensors)
+  for (const RawTensor& tensor : read_safetensors(source_path("tests/golden/generator.safetensors")).tensors)
     if (tensor.name.starts_with(prefix)) expected.push_back(tensor.name.substr(prefix.size()));
   CHECK(names == expected);
   CHECK(names.size() == 72);
@@ -220,7 +220,7 @@ TEST_CASE("images of a batch do not see each other", "[model]") {
   for (std::size_t n : {0u, 1u}) CHECK(same_bits(image(y, n), net(image(batch, n))));
 }
 
-TEST_CASE("the generator gives the same bits on any number of threads", "[model]") {
+TEST_CASE("the generator gives the same bits on any number of threads", "[model][large]") {
   const auto net = formula_generator<float>();
   Random random(1);
   const auto x = random_tensor<float>({1, 37, 21, 3}, random).set_requires_grad(true);
@@ -285,13 +285,85 @@ TEST_CASE("with a skip the layers say what to change", "[model]") {
   generator.set_skip(true);
   CHECK(generator.has_skip());
   CHECK(same_bits(generator(x), sum(layers, x)));
-  CHECK(last_parameter(generator) == "gen.skip");
+  CHECK(last_tensor(generator) == "gen.skip");
 
   generator.clear_tail();
   CHECK(same_bits(generator(x), x));
   generator.set_skip(false);
   CHECK(max_abs(generator(x)) == 0);
-  CHECK(last_parameter(generator) == "gen.18.bias");
+  CHECK(last_tensor(generator) == "gen.18.bias");
+}
+
+TEST_CASE("the form of a generator is no parameter", "[model]") {
+  Generator<float> plain(Random(2)), formed(Random(2));
+  formed.set_skip(true);
+  formed.set_norm_free(true);
+  formed.set_tile(64);
+  const auto parameters_of = [](Generator<float>& generator) {
+    std::vector<std::string> names;
+    for_each_parameter(generator,
+                       [&](const std::string& name, const Tensor<float>&) { names.push_back(name); });
+    return names;
+  };
+  CHECK(parameters_of(formed) == parameters_of(plain));
+  CHECK(parameter_count(formed) == 316'195);
+  set_trainable(formed, false);
+  set_trainable(formed, true);
+  for_each_parameter(formed,
+                     [](const std::string&, const Tensor<float>& value) { CHECK(value.requires_grad()); });
+
+  std::map<std::string, Index> numbers;
+  for_each_form(formed, [&](const std::string& name, Index value, Index smallest, Index largest) {
+    CHECK((smallest <= value && value <= largest));
+    numbers[name] = value;
+  });
+  CHECK(numbers == std::map<std::string, Index>{{"gen.skip", 1}, {"gen.norm_free", 1}, {"gen.tile", 64}});
+  const StateFile file = state_of(formed);  // in a file they are tensors
+  CHECK(file.tensors.size() == 75);
+  CHECK(file.tensors[72].name == "gen.skip");
+  CHECK(file.tensors[73].name == "gen.norm_free");
+  CHECK(file.tensors[74].name == "gen.tile");
+  CHECK(same_bits(to_tensor(file.tensors[72]), Tensor<float>({1}, {1})));
+  CHECK(same_bits(to_tensor(file.tensors[73]), Tensor<float>({1}, {1})));
+  CHECK(same_bits(to_tensor(file.tensors[74]), Tensor<float>({1}, {64})));
+
+  for (const Index side : {Index{-1}, Index{31}, Index{65537}})
+    CHECK_THROWS_WITH(formed.set_tile(side), Catch::StartsWith("generator: tile is "));
+  CHECK(formed.tile() == 64);
+}
+
+TEST_CASE("without norms the layers are convolutions, ReLU and sums", "[model]") {
+  Generator<double> generator(Random(2));
+  generator.set_norm_free(true);
+  Random random(1);
+  const auto x = random_tensor<double>({2, 7, 9, 3}, random);
+  Tensor<double> y = generator.head(x);
+  for (std::size_t i = 0; i < 16; ++i)
+    y = sum(y, generator.pairs[i].second(relu(generator.pairs[i].first(y))));
+  CHECK(same_bits(generator.encode(x, {16}).front(), y));
+  y = generator.tail(generator.pairs[16].second(relu(generator.pairs[16].first(y))));
+  CHECK(same_bits(generator(x), y));
+}
+
+TEST_CASE("without norms a pixel is made of the pixels around it, whatever else is in the image",
+          "[model][large]") {
+  Generator<double> generator(Random(2));
+  generator.set_norm_free(true);
+  Random random(1);
+  const auto x = random_tensor<double>({1, 80, 90, 3}, random);
+  const auto part = [](const Tensor<double>& image, Index row, Index column, Index side) {
+    Tensor<double> result({1, side, side, 3});
+    for (Index r = 0; r < side; ++r)
+      std::copy_n(&image.data()[((row + r) * image.shape()[2] + column) * 3], 3 * side,
+                  result.mutable_data() + r * 3 * side);
+    return result;
+  };
+  const NoGrad no_grad;
+  const auto crop = part(x, 3, 8, 75);  // 36 pixels to each side of its middle three
+  const auto found = part(generator(crop), 36, 36, 3), expected = part(generator(x), 39, 44, 3);
+  CHECK(relative_difference(found, expected) <= 1e-12);
+  generator.set_norm_free(false);
+  CHECK_FALSE(relative_difference(part(generator(crop), 36, 36, 3), part(generator(x), 39, 44, 3)) <= 1e-3);
 }
 
 TEST_CASE("a skip passes the gradient on to the input", "[model]") {
@@ -305,22 +377,73 @@ TEST_CASE("a skip passes the gradient on to the input", "[model]") {
   Tape<double> tape;
   const Gradients<double> gradients = tape.backward(generator(x), dy);
   CHECK(same_bits(gradients.of(x), dy));  // nothing comes through a tail of zeros
-  CHECK_FALSE(gradients.has(generator.skip));
   CHECK(max_abs(gradients.of(generator.tail.weight)) > 0);
 }
 
 TEST_CASE("a generator takes the form of the checkpoint that it loads", "[model]") {
   Generator<float> published(Random(2)), ours(Random(3)), loaded(Random(4));
   ours.set_skip(true);
+  ours.set_norm_free(true);
   Random random(1);
   const auto x = random_tensor<float>({1, 6, 5, 3}, random);
   load_state(loaded, state_of(ours));
   CHECK(same_bits(loaded(x), ours(x)));
   load_state(loaded, state_of(published));
   CHECK_FALSE(loaded.has_skip());
+  CHECK_FALSE(loaded.is_norm_free());
   CHECK(same_bits(loaded(x), published(x)));
+}
 
-  StateFile other = state_of(ours);
-  other.tensors.back().name = "gen.step";
-  CHECK_THROWS_WITH(load_state(loaded, other), Catch::Contains("unexpected tensor 'gen.step'"));
+TEST_CASE("a load that fails changes nothing, whatever is wrong with the file", "[model]") {
+  Generator<float> source(Random(3)), plain(Random(4)), formed(Random(5));
+  source.set_skip(true);
+  source.set_tile(96);
+  formed.set_skip(true);
+  formed.set_tile(64);
+  const StateFile good = state_of(source);
+  const auto number = [](float value) { return from_tensor("gen.tile", Tensor<float>::full({1}, value)); };
+  struct Fault {
+    std::string message;
+    std::function<void(StateFile&)> make;
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<Fault> faults{
+      {"no tensor 'gen.18.bias'", [](StateFile& file) { file.tensors.erase(file.tensors.begin() + 71); }},
+      {"'gen.18.bias' has shape [4], expected [3]",
+       [](StateFile& file) { file.tensors[71] = from_tensor("gen.18.bias", Tensor<float>::zeros({4})); }},
+      {"tensor 'gen.18.bias': 11 bytes for F32 [3]",
+       [](StateFile& file) { file.tensors[71].bytes.pop_back(); }},
+      {"unexpected tensor 'gen.step'", [](StateFile& file) { file.tensors[72].name = "gen.step"; }},
+      {"unexpected tensor 'other', the module has 72 parameters and the file 75 tensors",
+       [](StateFile& file) { file.tensors.push_back(from_tensor("other", Tensor<float>::zeros({1}))); }},
+      {"'gen.skip' is 0, expected 1",
+       [](StateFile& file) { file.tensors[72] = from_tensor("gen.skip", Tensor<float>::zeros({1})); }},
+      {"'gen.skip' has shape [2], expected [1]",
+       [](StateFile& file) { file.tensors[72] = from_tensor("gen.skip", Tensor<float>::full({2}, 1)); }},
+      {"tensor 'gen.tile': 3 bytes", [](StateFile& file) { file.tensors[73].bytes.pop_back(); }}};
+  for (const float side : {31.0f, 65537.0f, -5.0f, nan, INFINITY})
+    faults.push_back({text("'gen.tile' is ", side, ", expected 32 to 65536"),
+                      [=](StateFile& file) { file.tensors[73] = number(side); }});
+
+  for (Generator<float>* generator : {&plain, &formed}) {
+    const StateFile before = state_of(*generator);
+    const void* const place = generator->tail.bias.identity();
+    for (const Fault& fault : faults) {
+      StateFile file = good;
+      fault.make(file);
+      CHECK_THAT(message_of<FormatError>([&] { load_state(*generator, file); }),
+                 Catch::Contains(fault.message));
+      const StateFile after = state_of(*generator);
+      REQUIRE(after.tensors.size() == before.tensors.size());
+      for (std::size_t i = 0; i < before.tensors.size(); ++i) {
+        CHECK(after.tensors[i].name == before.tensors[i].name);
+        CHECK(after.tensors[i].bytes == before.tensors[i].bytes);
+      }
+    }
+    load_state(*generator, good);
+    CHECK(generator->has_skip());
+    CHECK(generator->tile() == 96);
+    CHECK(generator->tail.bias.identity() == place);  // the tensors stay the same
+    CHECK(same_bits(generator->tail.bias, source.tail.bias));
+  }
 }

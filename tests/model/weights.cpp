@@ -12,13 +12,14 @@
 #include "nlcl/ops/pixel_losses.hpp"
 #include "nlcl/ops/sum.hpp"
 #include "nlcl/synth/rain.hpp"
+#include "support/paths.hpp"
 
 using namespace nlcl;
 namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path models = fs::path(NLCL_TEST_DIR).parent_path() / "models";
+const fs::path models = test::source_path("models");
 
 Generator<float> generator_of(const fs::path& weights) {
   Generator<float> generator;
@@ -44,7 +45,7 @@ Image landscape() {
 
 }  // namespace
 
-TEST_CASE("the weights of models take rain off and leave dry pictures alone", "[model]") {
+TEST_CASE("the weights of models take rain off and leave dry pictures alone", "[model][large]") {
   const Image truth = landscape();
   Random random(3);
   const RainOptions options{.angle = 10, .length = 30, .density = 4000, .depth = 3};

@@ -118,7 +118,7 @@ TEST_CASE("a crop is a piece of its image", "[loader]") {
 TEST_CASE("a batch has its clean images in drawn rain if that is asked for, each in its own", "[loader]") {
   const Data data(2, 2, 40, 40);
   Loader dry = data.loader({.crop = 32, .batch = 2, .seed = 4}),
-         wet = data.loader({.crop = 32, .batch = 2, .seed = 4, .draws_rain = true});
+         wet = data.loader({.crop = 32, .batch = 2, .seed = 4, .drawn = DrawnRain::streaks});
   std::set<std::vector<float>> rains;
   for (std::uint64_t step = 0; step < 8; ++step) {
     const Batch without = dry.batch(step), with = wet.batch(step);
@@ -135,6 +135,38 @@ TEST_CASE("a batch has its clean images in drawn rain if that is asked for, each
     }
   }
   CHECK(rains.size() >= 15);  // at most one without a streak in its place
+}
+
+TEST_CASE("clean images are drawn in streaks, in weather, or in either", "[loader]") {
+  const Data data(2, 2, 40, 40);
+  const auto loader = [&](DrawnRain drawn) {
+    return data.loader({.crop = 32, .batch = 2, .seed = 4, .drawn = drawn});
+  };
+  Loader weather = loader(DrawnRain::weather), both = loader(DrawnRain::both);
+  constexpr std::uint64_t steps = 20;
+  std::size_t in_streaks = 0;  // there all channels get the same
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    const Batch batch = weather.batch(step), either = both.batch(step);
+    CHECK(equal(batch.clean, either.clean));
+    CHECK(batch.drawn.shape() == batch.clean.shape());
+    for (const float value : batch.drawn.values()) REQUIRE((value >= -1 && value <= 1));
+    for (std::size_t n = 0; n < 2; ++n) {
+      bool same = true;
+      for (std::size_t i = n * 3072; i < (n + 1) * 3072; i += 3)
+        for (std::size_t c = 1; c < 3; ++c) {
+          const auto added = [&](std::size_t at) {
+            return either.drawn.values()[at] - either.clean.values()[at];
+          };
+          same = same && (std::abs(added(i) - added(i + c)) < 1e-5f || either.drawn.values()[i + c] == 1 ||
+                          either.drawn.values()[i] == 1);
+        }
+      in_streaks += same;
+    }
+  }
+  CHECK(in_streaks > steps / 2);
+  CHECK(in_streaks < 2 * steps - steps / 2);
+  Loader again = loader(DrawnRain::both);
+  CHECK(equal(again.batch(steps - 1).drawn, both.batch(steps - 1).drawn));
 }
 
 TEST_CASE("an epoch sees every image once, each in another order", "[loader]") {
@@ -228,7 +260,7 @@ TEST_CASE("grey images are repeated in all colours", "[loader]") {
 
 TEST_CASE("batches do not depend on workers, look-ahead or memory", "[loader]") {
   const Data kept(5, 3, 20, 20), decoded(5, 3, 20, 20, no_memory);
-  const LoaderOptions options{.crop = 9, .batch = 2, .seed = 11, .draws_rain = true};
+  const LoaderOptions options{.crop = 9, .batch = 2, .seed = 11, .drawn = DrawnRain::streaks};
   Loader reference = kept.loader(options);
   const std::vector<Batch> expected = batches(reference, 0, 30);
   for (const Data* data : {&kept, &decoded})
@@ -261,7 +293,7 @@ TEST_CASE("steps may be asked for in any order", "[loader]") {
 
 TEST_CASE("a loader that begins in the middle goes on as if it had never stopped", "[loader]") {
   const Data data(5, 3, 20, 20);
-  const LoaderOptions options{.crop = 9, .batch = 4, .seed = 7, .workers = 2, .draws_rain = true};
+  const LoaderOptions options{.crop = 9, .batch = 4, .seed = 7, .workers = 2, .drawn = DrawnRain::streaks};
   Loader whole = data.loader(options), resumed = data.loader(options);
   const std::vector<Batch> expected = batches(whole, 0, 25);
   CHECK(equal(batches(resumed, 17, 8), {expected.begin() + 17, expected.end()}));

@@ -1,8 +1,14 @@
 #include "nlcl/train/trainer.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "support/tensors.hpp"
+#include "support/threads.hpp"
 
 using namespace nlcl;
 using namespace nlcl::test;
@@ -109,6 +115,28 @@ TEST_CASE("after the first step nothing is asked of the system", "[train]") {
   set_threads(before);
 }
 
+TEST_CASE("a step needs no more memory than it says, and not much less", "[train]") {
+  const WithThreads with(1);
+  for (const std::string alone : {"", "adversarial", "location", "layer", "drawn"}) {
+    CAPTURE(alone);
+    TrainerOptions options = run_of(2, 0);
+    options.objective.set_weight("drawn", 1);
+    for (Term<float>& term : options.objective.terms)
+      if (!alone.empty() && term.weight_name() != alone) term.weight = 0;
+    Batch one = batch(128, 0);
+    one.drawn = one.rainy;
+    Pool::cpu().trim();
+    const std::size_t before = Pool::cpu().stats().in_use;
+    Pool::cpu().reset_peak();
+    Trainer trainer(options);
+    trainer.run({one});
+    const auto taken = static_cast<double>(Pool::cpu().stats().peak - before);
+    const double said = Trainer::memory(options, 128 * 128);
+    CHECK(taken <= said);
+    CHECK(taken >= 0.7 * said);
+  }
+}
+
 TEST_CASE("a loss that is not a number stops the step", "[train]") {
   Trainer trainer(run_of(2, 0));
   Batch broken = batch(40, 0);
@@ -126,7 +154,6 @@ TEST_CASE("networks with a skip are averaged, saved and loaded with it", "[train
   const Losses losses = trainer.run({batch(40, 0)});
   CHECK(trainer.clean().has_skip());
   CHECK_FALSE(trainer.rain().has_skip());
-  CHECK(trainer.clean().skip.item() == 1);
   for (const auto& [name, value] : losses)
     if (name == "consistency" || name == "sparsity") CHECK(value == 0);
   resumed.load(trainer.state());
@@ -134,15 +161,97 @@ TEST_CASE("networks with a skip are averaged, saved and loaded with it", "[train
 
   TrainerOptions without = options;
   without.networks.skip = false;
-  CHECK_THROWS_AS(Trainer(without).load(trainer.state()), FormatError);
+  CHECK_THROWS_WITH(Trainer(without).load(trainer.state()),
+                    Catch::Contains("'G_B.gen.skip' is 1, expected absent"));
+  CHECK_THROWS_WITH(trainer.load(Trainer(without).state()),
+                    Catch::Contains("'G_B.gen.skip' is absent, expected 1"));
+}
+
+TEST_CASE("a skip is nothing to an optimiser, but files are as they were when it was", "[train]") {
+  TrainerOptions options = run_of(4, 0, 0.5);
+  options.networks.skip = true;
+  Trainer trainer(options);
+  trainer.run({batch(40, 0)});
+  std::size_t parameters = 0;
+  for_each_parameter(trainer, [&](const std::string& name, const Tensor<float>&) {
+    CHECK(name.find("skip") == std::string::npos);
+    ++parameters;
+  });
+
+  // Behind the parameters of its generator, as any of them; moments that nothing has ever changed.
+  const StateFile state = trainer.state();
+  std::vector<std::pair<std::string, std::string>> numbers;  // with the tensor before
+  for (std::size_t i = 1; i < state.tensors.size(); ++i)
+    if (state.tensors[i].name.find("skip") != std::string::npos) {
+      numbers.emplace_back(state.tensors[i - 1].name, state.tensors[i].name);
+      const float expected = state.tensors[i].name.starts_with("adam.") ? 0 : 1;
+      CHECK(same_bits(to_tensor(state.tensors[i]), Tensor<float>({1}, {expected})));
+    }
+  CHECK(numbers == std::vector<std::pair<std::string, std::string>>{
+                       {"G_B.gen.18.bias", "G_B.gen.skip"},
+                       {"adam.G_B.gen.18.bias.square", "adam.G_B.gen.skip.mean"},
+                       {"adam.G_B.gen.skip.mean", "adam.G_B.gen.skip.square"},
+                       {"average.G_B.gen.18.bias", "average.G_B.gen.skip"}});
+  CHECK(state.tensors.size() == parameters + 4);
+
+  // A file without such moments is as good.
+  StateFile without = state;
+  std::erase_if(without.tensors,
+                [](const RawTensor& tensor) { return tensor.name.starts_with("adam.G_B.gen.skip."); });
+  CHECK(without.tensors.size() == parameters + 2);
+  Trainer first(options), second(options);
+  first.load(state);
+  second.load(without);
+  CHECK(first.run({batch(40, 1)}) == second.run({batch(40, 1)}));
+
+  without.tensors.push_back(from_tensor("adam.G_R.gen.skip.mean", Tensor<float>::zeros({1})));
+  CHECK_THROWS_WITH(second.load(without), Catch::Contains("unexpected tensor 'adam.G_R.gen.skip.mean'"));
+}
+
+TEST_CASE("a trainer that cannot load a state is as it was", "[train]") {
+  TrainerOptions options = run_of(4, 0, 0.5);
+  options.networks.skip = true;
+  Trainer other(options), trainer(options);
+  other.run({batch(40, 0)});
+  const StateFile good = other.state(), before = trainer.state();
+  const auto fails = [&](const char* name, const auto& spoil) {
+    StateFile file = good;
+    spoil(file, *std::ranges::find(file.tensors, name, &RawTensor::name));
+    CHECK_THROWS_AS(trainer.load(file), FormatError);
+    CHECK(trainer.step() == 0);
+    const StateFile after = trainer.state();
+    for (std::size_t i = 0; i < before.tensors.size(); ++i)
+      CHECK(after.tensors[i].bytes == before.tensors[i].bytes);
+  };
+  const auto remove = [](StateFile& file, RawTensor& tensor) {
+    file.tensors.erase(file.tensors.begin() + (&tensor - file.tensors.data()));
+  };
+  for (const char* name :
+       {"average.G_R.gen.18.bias", "average.G_B.gen.skip", "adam.F_rain.mlp_0.0.bias.mean"})
+    fails(name, remove);
+  fails("average.G_R.gen.18.bias", [](StateFile&, RawTensor& tensor) { tensor.bytes.pop_back(); });
+  fails("average.G_B.gen.skip", [](StateFile&, RawTensor& tensor) { tensor.bytes.assign(4, std::byte{}); });
+  fails("average.G_B.gen.skip", [](StateFile&, RawTensor& tensor) { tensor.name = "average.G_R.gen.skip"; });
+  fails("G_B.gen.0.bias", [](StateFile& file, RawTensor&) { file.metadata["step"] = "one"; });
+
+  trainer.load(good);
+  CHECK(trainer.run({batch(40, 1)}) == other.run({batch(40, 1)}));
+}
+
+TEST_CASE("a trainer tells what its terms cannot be", "[train]") {
+  TrainerOptions options = run_of(4, 0);
+  options.objective.terms.push_back(options.objective.terms.front());
+  CHECK_THROWS_WITH(Trainer(options), "train: two losses have the name 'adversarial'");
+  options.objective.terms.back().name = "total";
+  CHECK_THROWS_WITH(Trainer(options), "train: two losses have the name 'total'");
+  options.objective.terms.pop_back();
+  for (Term<float>& term : options.objective.terms) term.weight = 0;
+  CHECK_THROWS_WITH(Trainer(options), "train: all terms have weight 0");
 }
 
 TEST_CASE("with the drawn term alone nothing but G_B learns", "[train]") {
   TrainerOptions options = run_of(4, 0);
-  ObjectiveOptions& objective = options.objective;
-  objective.adversarial = objective.location = objective.layer = objective.consistency = objective.sparsity =
-      0;
-  objective.drawn = 1;
+  for (Term<float>& term : options.objective.terms) term.weight = term.name == "drawn" ? 1 : 0;
   Trainer trainer(options), accumulating(options);
   const StateFile before = trainer.state();
   Batch one = batch(40, 0);

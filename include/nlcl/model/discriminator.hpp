@@ -50,7 +50,7 @@ class Discriminator {
     return output;
   }
 
-  // The features of the taps alone; nothing above the last of them is computed.
+  // The features of the taps alone, [N,h,w,C] with C of tap_channels; nothing above the last of them is computed.
   std::vector<Tensor<T>> features(const Tensor<T>& x) const {
     const Tensor<T> first = leaky_relu(convs[0](x));
     const Tensor<T> second = convs[1](blur_down(first));

@@ -13,9 +13,11 @@
 //
 //     y = x + layers(x)        layer 18 begins at zero
 //
-// the layers say only what to change. A checkpoint with a skip has the tensor `gen.skip`, so it is known by its
-// file. In the same way `gen.tile` says that larger images are to be taken in squares of this side (see
-// model/tiles.hpp); this is for inference, and nothing to the generator itself.
+// the layers say only what to change. The skip is the generator's form and no parameter: a file with the number
+// `gen.skip` is for a generator with one. In the same way `gen.norm_free` says that there are no norms: every pixel of
+// the output is then made of the 73 x 73 pixels around it, by the same numbers in an image of any size. And `gen.tile`
+// says that larger images are to be taken in squares of this side, since norms know the statistics of no others (see
+// model/tiles.hpp); this is for inference, and nothing to the layers.
 #pragma once
 
 #include <algorithm>
@@ -55,7 +57,9 @@ class Generator {
   // x [N,H,W,3] in [-1,1] -> [N,H,W,3], unbounded. Throws ShapeError for other than 3 channels.
   Tensor<T> operator()(const Tensor<T>& x) const { return encode(x, {layers - 1}).front(); }
 
-  // The outputs of the layers named in `taps` (ascending), computed no further than the last of them.
+  // x [N,H,W,3] -> the outputs of the layers named in `taps`, indices of the table above that ascend: [N,H,W,32] each,
+  // of layer 18 [N,H,W,3], with the skip if there is one. Computed no further than the last of them. Throws ShapeError
+  // for other than 3 channels, and for taps that do not ascend within 0 to 18.
   std::vector<Tensor<T>> encode(const Tensor<T>& x, const std::vector<int>& taps) const {
     require<ShapeError>(!taps.empty() && std::is_sorted(taps.begin(), taps.end()) && taps.front() >= 0 &&
                             taps.back() < layers,
@@ -71,23 +75,20 @@ class Generator {
     return outputs;
   }
 
-  bool has_skip() const { return static_cast<bool>(skip); }
-  void set_skip(bool wanted) {
-    skip = wanted ? Tensor<T>::full({1}, T{1}, head.weight.device()) : Tensor<T>();
-  }
+  bool has_skip() const { return skip_; }
+  void set_skip(bool wanted) { skip_ = wanted; }
 
-  // The side of the squares in which a plan takes larger images; 0: as they are. Throws FormatError if the file had
-  // another number there than a side can be.
-  Index tile() const {
-    if (!tile_side) return 0;
-    const T side = tile_side.to(Device::cpu()).item();
-    require<FormatError>(side >= T{Tiling::smallest_side} && side <= T{Tiling::largest_side},
-                         "generator: gen.tile is ", side, ", expected a side of ", Tiling::smallest_side,
-                         " to ", Tiling::largest_side);
-    return static_cast<Index>(side);
-  }
+  bool is_norm_free() const { return norm_free_; }
+  void set_norm_free(bool wanted) { norm_free_ = wanted; }
+
+  // The side of the squares in which a plan takes larger images; 0: as they are.
+  Index tile() const { return tile_; }
+  // Throws ShapeError for a side that no tile can have.
   void set_tile(Index side) {
-    tile_side = side > 0 ? Tensor<T>::full({1}, static_cast<T>(side), head.weight.device()) : Tensor<T>();
+    require<ShapeError>(side == 0 || (side >= Tiling::smallest_side && side <= Tiling::largest_side),
+                        "generator: tile is ", side, ", expected 0, or a side of ", Tiling::smallest_side,
+                        " to ", Tiling::largest_side);
+    tile_ = side;
   }
 
   // A generator that says nothing yet: with a skip the output is then the input, without one it is zero.
@@ -96,14 +97,8 @@ class Generator {
       values->assign(Tensor<T>::zeros(values->shape(), values->device()));
   }
 
-  // For load_state(): a file with the tensor of the skip is for a generator with one, and so with the tile.
-  void take_form(const auto& has_tensor) {
-    set_skip(has_tensor("gen.skip"));
-    set_tile(has_tensor("gen.tile") ? Tiling::smallest_side : 0);  // the number follows
-  }
-
   // Names of the published checkpoint: gen.0.weight, gen.1.model.0.conv.weight, ..., gen.17.conv.3.bias,
-  // gen.18.bias; then gen.skip and gen.tile, where they are.
+  // gen.18.bias.
   void parameters(const std::string& prefix, const auto& visit) {
     const std::string gen = join_name(prefix, "gen");
     head.parameters(gen + ".0", visit);
@@ -114,15 +109,19 @@ class Generator {
       pairs[i].second.parameters(pair + (residual ? ".model.1.conv" : ".conv.3"), visit);
     }
     tail.parameters(gen + ".18", visit);
-    if (has_skip()) visit(gen + ".skip", skip);
-    if (tile_side) visit(gen + ".tile", tile_side);
+  }
+
+  // gen.skip and gen.norm_free, which are 1, and gen.tile, the side.
+  void form(const std::string& prefix, const auto& visit) {
+    const std::string gen = join_name(prefix, "gen");
+    visit(gen + ".skip", skip_, 1, 1);
+    visit(gen + ".norm_free", norm_free_, 1, 1);
+    visit(gen + ".tile", tile_, Tiling::smallest_side, Tiling::largest_side);
   }
 
   ConvLayer<T> head;
   std::vector<Pair> pairs;
   ConvLayer<T> tail;
-  Tensor<T> skip;       // [1], the number 1 and no parameter; absent without a skip
-  Tensor<T> tile_side;  // [1], no parameter either; absent without
 
  private:
   static constexpr Conv2dOptions same{.padding = 1};
@@ -141,10 +140,18 @@ class Generator {
     if (index == 0) return head(x);
     if (index == layers - 1) return tail(x);
     const Pair& pair = pairs[static_cast<std::size_t>(index - 1)];
-    if (index <= residual_blocks)
+    const bool is_residual = index <= residual_blocks;
+    if (norm_free_) {
+      const Tensor<T> y = pair.second(relu(pair.first(x)));
+      return is_residual ? sum(x, y) : y;
+    }
+    if (is_residual)
       return residual_block(x, pair.first.weight, pair.first.bias, pair.second.weight, pair.second.bias);
     return pair.second(relu(instance_norm(pair.first(x))));
   }
+
+  bool skip_ = false, norm_free_ = false;
+  Index tile_ = 0;
 };
 
 }  // namespace nlcl

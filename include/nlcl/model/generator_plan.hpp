@@ -1,282 +1,267 @@
-// The generator for inference: the same function as Generator, without a tape, in two activation buffers. Images
-// larger than the generator's tile, if it has one, are taken in such tiles (see model/tiles.hpp).
+// The generator for inference: the same function as Generator, without a tape. It is the plan of the generator's device,
+// CpuPlan or CudaPlan, and where the generator has a tile it takes images that are larger in such tiles
+// (model/tiles.hpp):
 //
-// Each pass is one convolution over the whole image, done by strips of four rows. What the layers put between
-// two convolutions is computed on the way: rows are normalised, clipped or summed as they are read into a
-// rolling buffer of six padded rows, and the statistics of the next norm are taken as rows are written. Since
-// the rows that a strip still needs are in the rolling buffer, its output overwrites its input:
+//     tiles of all images <- cut(x)        [N * tiles,h,w,3]
+//     tiles <- the device's plan, some at a time
+//     result <- blend(tiles)
 //
-//     x <- head(image)
-//     16 times:  y <- conv(x)                  x = x + norm(y of the round before), stored as it is read
-//                y <- conv(relu(norm(y)))
-//     17:        y <- conv(x),  y <- conv(relu(norm(y)))
-//     result <- tail(y), + image with a skip
+// The CPU does so in strips of some rows of tiles, and gives each thread one tile at a time. A GPU gets all tiles in
+// batches, which are cut, run and blended where the images are: nothing is copied to the CPU or from it, nothing waits,
+// and so the whole of it can be recorded in a graph. All batches have one size, so that they take one another's memory;
+// where the tiles do not come out even, the last batch begins within the one before it and computes some tiles once more.
 //
-// Threads take chunks of the image. A chunk reads one row beyond each of its ends, which its neighbour
-// overwrites; so these rows are read first, for all chunks, and kept. Neither chunks nor threads change a bit
-// of the result.
+// An image that is too large to be a tensor as a whole goes in strips on either device: in_strips().
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <optional>
+#include <cstddef>
+#include <variant>
 #include <vector>
 
 #include "nlcl/core/parallel.hpp"
-#include "nlcl/core/winograd.hpp"
-#include "nlcl/model/generator.hpp"
+#include "nlcl/model/cpu_plan.hpp"
+#include "nlcl/model/cuda_plan.hpp"
+#include "nlcl/model/tiles.hpp"
 
 namespace nlcl {
 
-namespace cuda {
-
-// The plan of a generator that is on a GPU; it multiplies as precision() said when it was made.
 class GeneratorPlan {
  public:
-  explicit GeneratorPlan(const Generator<float>& generator);
-  Tensor<float> operator()(const Tensor<float>& x) const;
+  // A batch of tiles has as many as have their four activation buffers in this many bytes, and one at least. These are
+  // a million pixels in float32, two in bf16: thousands of blocks for each kernel, enough to fill a GPU, and no
+  // more memory than two images of 512 x 1024 pixels take whole.
+  static constexpr std::size_t default_batch_bytes = std::size_t{512} << 20;
 
-  // Bytes that a batch of this size takes at the most.
-  static std::size_t memory(Index batch, Index height, Index width, Precision precision);
-
- private:
-  struct Convolution {
-    Tensor<float> weight;  // packed
-    Tensor<float> bias;
-  };
-  ConvLayer<float> head_, tail_;
-  std::vector<Convolution> convolutions_;
-  Precision precision_;
-};
-
-}  // namespace cuda
-
-class GeneratorPlan {
- public:
-  // Transforms and keeps the weights: later changes of the generator do not reach the plan.
-  explicit GeneratorPlan(const Generator<float>& generator, Index chunk_rows = 32)
-      : head_(generator.head),
-        tail_(generator.tail),
-        has_skip_(generator.has_skip()),
+  // Keeps the weights in a form of its own: later changes of the generator do not reach the plan. Neither the chunks, on
+  // the CPU, nor the size of the batches, on a GPU, change a bit of a result. Throws ShapeError for chunks that are no
+  // multiple of four rows, FormatError for a generator with a tile that cannot be.
+  explicit GeneratorPlan(const Generator<float>& generator, Index chunk_rows = 32,
+                         std::size_t batch_bytes = default_batch_bytes)
+      : plan_(plan_of(generator, chunk_rows)),
+        device_(generator.head.weight.device()),
         tile_(generator.tile()),
-        chunk_rows_(chunk_rows) {
-    require<ShapeError>(chunk_rows > 0 && chunk_rows % strip == 0, "plan: chunks of ", chunk_rows,
-                        " rows, expected a multiple of ", strip);
-    if constexpr (has_cuda)
-      if (head_.weight.device().is_cuda()) {
-        on_cuda_.emplace(generator);
-        return;
-      }
-    for (const auto& pair : generator.pairs) {
-      convolutions_.emplace_back(pair.first.weight, pair.first.bias);
-      convolutions_.emplace_back(pair.second.weight, pair.second.bias);
-    }
-  }
+        chunk_rows_(chunk_rows),
+        batch_bytes_(batch_bytes) {}
 
   // x [N,H,W,3] in [-1,1] -> [N,H,W,3], unbounded, on the generator's device. Throws ShapeError for another
   // shape, DeviceError for another device.
   Tensor<float> operator()(const Tensor<float>& x) const {
-    require<ShapeError>(
-        x.shape().rank() == 4 && x.shape()[3] == Generator<float>::image_channels && x.size() > 0,
-        "generator: x expects [N,H,W,3], is ", x.shape());
-    require<DeviceError>(x.device() == head_.weight.device(), "generator: x is on ", x.device(),
-                         ", the plan on ", head_.weight.device());
-    const NoGrad no_grad;
-    if (tile_ > 0 && std::max(x.shape()[1], x.shape()[2]) > tile_)
-      return each_image(x.to(Device::cpu()), [&](const Tensor<float>& image) { return in_tiles(image); })
-          .to(x.device());
-    if constexpr (has_cuda)
-      if (on_cuda_) {
-        Tensor<float> result = (*on_cuda_)(x);
-        if (has_skip_) detail::add_gradient(result, x);
-        return result;
-      }
-    return each_image(x, [&](const Tensor<float>& image) { return one_image(image); });
+    detail::require_images(x, device_);
+    return needs_tiles(x.shape()[1], x.shape()[2], tile_) ? in_tiles(x) : whole(x);
+  }
+
+  // One image on the CPU that need not be a tensor as a whole:
+  //
+  //     read(y, row)     gives row y [W,3] of it
+  //     write(y, row)    gets row y [W,3] of the result, with the bits that operator() gives
+  //     after(y)         follows when all rows before y have been written
+  //
+  // Rows are read and written from several threads at a time, some of them are read twice, but none is read after it has been
+  // written: a result may take its image's place. Where only the rows of a region are wanted, only its tiles are
+  // computed: then just these rows are written, and only the region's pixels in them mean anything. With tiles some rows of
+  // tiles are in memory at a time, without them all of the image. Throws ShapeError for a region that is not within it.
+  template <class Read, class Write, class After>
+  void in_strips(Index height, Index width, const Region& region, const Read& read, const Write& write,
+                 const After& after) const {
+    require_within(region, height, width);
+    if (needs_tiles(height, width, tile_))
+      return in_strips(Tiling(height, width, tile_), region, read, write, after);
+    Tensor<float> x({1, height, width, channels});
+    float* const rows = x.mutable_data();
+    parallel_for(height, [&](Index y) { read(y, rows + y * width * channels); });
+    const Tensor<float> y = whole(x.to(device_)).to(Device::cpu());
+    parallel_for(region.height,
+                 [&](Index i) { write(region.top + i, y.data() + (region.top + i) * width * channels); });
+    after(region.top + region.height);
   }
 
   // The side of the tiles; 0: images are taken whole.
   Index tile() const { return tile_; }
 
-  // Bytes that one image of this size takes at the most: input, output, two activations, what lies between
-  // chunks, the buffers of the threads in the head, the passes and the tail, and the weights. With tiles it is input,
-  // output, all tiles, and what one of them takes, for each thread.
+  // Bytes of the plan's device that one image of this size takes at the most. On the CPU as below, with all threads(). On a
+  // GPU whole images take what CudaPlan::memory() says; with tiles it is input, output, all tiles, and what a batch of
+  // them takes.
+  std::size_t memory(Index height, Index width) const {
+    if constexpr (has_cuda)
+      if (const CudaPlan* const plan = std::get_if<CudaPlan>(&plan_)) {
+        if (!needs_tiles(height, width, tile_)) return CudaPlan::memory(1, height, width, plan->precision());
+        const Tiling tiling(height, width, tile_);
+        return bytes_around(tiling) + CudaPlan::memory(batch_size(tiling, tiling.size()),
+                                                       tiling.rows().side(), tiling.columns().side(),
+                                                       plan->precision());
+      }
+    return memory(height, width, threads(), tile_, chunk_rows_);
+  }
+
+  // Bytes that one image of this size takes at the most on the CPU. Whole it is what CpuPlan::memory() says. With tiles it
+  // is input, output, and what the strips take.
   static std::size_t memory(Index height, Index width, int thread_count, Index tile = 0,
                             Index chunk_rows = 32) {
-    if (tile > 0 && std::max(height, width) > tile) {
-      const Tiling tiling(height, width, tile);
-      const auto threads_at_work = static_cast<std::size_t>(std::min<Index>(thread_count, tiling.size()));
-      return sizeof(float) *
-                 static_cast<std::size_t>(7 * height * width + tiling.size() * tiling.shape().size()) +
-             threads_at_work * memory(tiling.shape()[1], tiling.shape()[2], 1, 0, chunk_rows);
-    }
-    constexpr Index image_channels = Generator<float>::image_channels;
-    const Index row = Convolution::padded_width(width) * channels;
-    const Index chunks = (height + chunk_rows - 1) / chunk_rows;
-    const Index images = 2 * height * width * (channels + image_channels);
-    const Index block = (detail::conv2d_block_rows + 2) * (width + 2) * (channels + image_channels);
-    const Index per_thread =
-        block + Convolution::window * row + 2 * Convolution::points * Convolution::group * channels;
-    const Index weights = (2 * static_cast<Index>(Generator<float>::residual_blocks) + 2) *
-                              Convolution::points * channels * channels +
-                          (Index{1} << 16);
-    return sizeof(float) *
-           static_cast<std::size_t>(images + 2 * chunks * row + thread_count * per_thread + weights);
+    if (!needs_tiles(height, width, tile)) return CpuPlan::memory(height, width, thread_count, chunk_rows);
+    const std::size_t images = 2 * static_cast<std::size_t>(height * width * channels) * sizeof(float);
+    return images + strip_memory(Tiling(height, width, tile), thread_count, chunk_rows);
+  }
+
+  // Bytes of the plan's device that in_strips() takes at the most for an image of this size, and on the CPU all that it takes.
+  std::size_t memory_in_strips(Index height, Index width) const {
+    if (device_.is_cuda() || !needs_tiles(height, width, tile_)) return memory(height, width);
+    return strip_memory(Tiling(height, width, tile_), threads(), chunk_rows_);
   }
 
  private:
-  using Convolution = Winograd<float, Generator<float>::channels, Generator<float>::channels>;
-  using Statistics = ChannelStatistics<float>;
-  static constexpr Index channels = Generator<float>::channels, strip = Convolution::tile;
-  static_assert(strip == statistics_strip);
+  using Plan = std::variant<CpuPlan, CudaPlan>;
+  static constexpr Index channels = Generator<float>::image_channels;
 
-  // What a convolution sees in place of the stored rows.
-  enum class Read {
-    plain,       // x
-    activation,  // relu(norm(y))
-    residual,    // x + norm(y), stored to x
-  };
+  static Plan plan_of(const Generator<float>& generator, Index chunk_rows) {
+    if constexpr (has_cuda)
+      if (generator.head.weight.device().is_cuda()) return CudaPlan(generator);
+    return CpuPlan(generator, chunk_rows);
+  }
 
-  struct Buffers {
-    Index height, width;
-    Tensor<float> x, y;  // [H,W,32]
-    Statistics norm;     // of y
+  static bool needs_tiles(Index height, Index width, Index tile) {
+    return tile > 0 && std::max(height, width) > tile;
+  }
 
-    float* row(Tensor<float>& t, Index r) { return t.mutable_data() + r * width * channels; }
-  };
+  // An image, its result, and all of its tiles.
+  static std::size_t bytes_around(const Tiling& tiling) {
+    return sizeof(float) *
+           static_cast<std::size_t>(2 * tiling.rows().size() * tiling.columns().size() * channels +
+                                    tiling.shape(tiling.size(), channels).size());
+  }
 
-  // x [N,H,W,3], one after the other.
-  static Tensor<float> each_image(const Tensor<float>& x, const auto& run) {
-    if (x.shape()[0] == 1) return run(x);
-    const Index size = x.size() / x.shape()[0];
-    Tensor<float> result(x.shape());
+  // How many rows of tiles a strip has on the CPU: as few as keep each thread busy with some tiles.
+  static Index rows_at_once(const Tiling& tiling, int thread_count) {
+    const Index tiles = Index{4} * thread_count, columns = tiling.columns().count();
+    return std::min((tiles + columns - 1) / columns, tiling.rows().count());
+  }
+  // And where the plan is: on a GPU as many as fill a batch.
+  Index rows_at_once(const Tiling& tiling) const {
+    if (!device_.is_cuda()) return rows_at_once(tiling, threads());
+    return std::clamp<Index>(tiles_at_once(tiling) / tiling.columns().count(), 1, tiling.rows().count());
+  }
+
+  // Rows of the image, their tiles, the rows that are summed, and what a tile takes, for each thread.
+  static std::size_t strip_memory(const Tiling& tiling, int thread_count, Index chunk_rows) {
+    const Index side = tiling.rows().side(), at_once = rows_at_once(tiling, thread_count);
+    const Index rows = (at_once + 1) * side * tiling.columns().size() * channels;
+    const Index tiles = tiling.shape(at_once * tiling.columns().count(), channels).size();
+    const auto at_work = std::min<Index>(thread_count, at_once * tiling.columns().count());
+    return sizeof(float) * static_cast<std::size_t>(rows + tiles) +
+           static_cast<std::size_t>(at_work) * CpuPlan::memory(side, tiling.columns().side(), 1, chunk_rows);
+  }
+
+  // How many of `count` tiles a GPU gets at once: as few batches as there can be, and these of one size.
+  Index batch_size(const Tiling& tiling, Index count) const {
+    const Index most = tiles_at_once(tiling), batches = (count + most - 1) / most;
+    return (count + batches - 1) / batches;
+  }
+
+  // What a GPU gets at the most, and the CPU's thread.
+  Index tiles_at_once(const Tiling& tiling) const {
+    const CudaPlan* const plan = std::get_if<CudaPlan>(&plan_);
+    if (!plan) return 1;
+    const std::size_t of_one =
+        CudaPlan::activation_bytes(tiling.rows().side(), tiling.columns().side(), plan->precision());
+    return std::max<Index>(1, static_cast<Index>(batch_bytes_ / of_one));
+  }
+
+  Tensor<float> whole(const Tensor<float>& x) const {
+    if constexpr (has_cuda)
+      if (const CudaPlan* const plan = std::get_if<CudaPlan>(&plan_)) return (*plan)(x);
+    return std::get<CpuPlan>(plan_)(x);
+  }
+
+  Tensor<float> in_tiles(const Tensor<float>& x) const {
+    const Tiling tiling(x.shape()[1], x.shape()[2], tile_);
+    if constexpr (has_cuda)
+      if (device_.is_cuda()) return tiling.blend(results_of_tiles(tiling, x));
+    Tensor<float> images(x.shape());
+    const Index row = x.shape()[2] * channels, image = x.shape()[1] * row;
+    const Region all = whole_image(x.shape()[1], x.shape()[2]);
     for (Index n = 0; n < x.shape()[0]; ++n) {
-      const std::span<const float> values =
-          x.values().subspan(static_cast<std::size_t>(n * size), static_cast<std::size_t>(size));
-      const Tensor<float> y = run(Tensor<float>({1, x.shape()[1], x.shape()[2], x.shape()[3]}, values));
-      std::copy_n(y.data(), size, result.mutable_data() + n * size);
+      float* const to = images.mutable_data() + n * image;
+      in_strips(
+          tiling, all,
+          [&](Index y, float* values) { std::copy_n(x.data() + n * image + y * row, row, values); },
+          [&](Index y, const float* values) { std::copy_n(values, row, to + y * row); }, [](Index) {});
     }
-    return result;
+    return images;
   }
 
-  // An image on the CPU. There the threads have a tile each; a GPU gets one after the other.
-  Tensor<float> in_tiles(const Tensor<float>& image) const {
-    const Tiling tiling(image.shape()[1], image.shape()[2], tile_);
-    std::vector<Tensor<float>> tiles(static_cast<std::size_t>(tiling.size()));
+  // Of all tiles of images on a GPU, in batches.
+  Tensor<float> results_of_tiles(const Tiling& tiling, const Tensor<float>& x) const {
+    const Index count = x.shape()[0] * tiling.size(), batch = batch_size(tiling, count);
+    Tensor<float> tiles(tiling.shape(count, channels), device_);
+    float* const values = tiles.mutable_data();
+    for (Index i = 0; i * batch < count; ++i) {
+      const Index first = std::min(i * batch, count - batch);
+      const Tensor<float> y = whole(tiling.cut(x, first, batch));
+      cuda::copy(values + first * (tiles.size() / count), device_, y.data(), device_,
+                 static_cast<std::size_t>(y.size()) * sizeof(float));
+    }
+    return tiles;
+  }
+
+  template <class Read, class Write, class After>
+  void in_strips(const Tiling& tiling, const Region& region, const Read& read, const Write& write,
+                 const After& after) const {
+    const TileAxis& rows = tiling.rows();
+    const Index columns = tiling.columns().count(), row = tiling.columns().size() * channels;
+    const Index region_end = region.top + region.height, at_once = rows_at_once(tiling);
+    Tensor<float> strip({at_once * rows.side(), tiling.columns().size(), channels});
+    Tensor<float> tiles = Tensor<float>::zeros(tiling.shape(at_once * columns, channels));
+    float *const strip_rows = strip.mutable_data(), *const results = tiles.mutable_data();
+
+    Index first = rows.first_over(region.top);
+    TileBlend blend(tiling, channels, first);
+    while (first < rows.count() && rows.begin(first) < region_end) {
+      const Index end = std::min(first + at_once, rows.count());
+      const Index top = rows.begin(first), bottom = rows.begin(end - 1) + rows.side();
+      parallel_for(bottom - top, [&](Index r) { read(top + r, strip_rows + r * row); });
+      run_tiles(tiling, first * columns, end * columns, region, top, strip_rows, results);
+      for (Index i = first; i < end; ++i)
+        blend.add(results + (i - first) * columns * tiling.shape(1, channels).size(),
+                  [&](Index y, const float* values) {
+                    if (y >= region.top && y < region_end) write(y, values);
+                  });
+      first = end;
+      after(std::min(first < rows.count() ? rows.begin(first) : rows.size(), region_end));
+    }
+  }
+
+  // The results [count,h,w,3] of those tiles from first to end - 1 that meet the region. `rows` [rows,W,3] of the image are
+  // those from row `top` on.
+  void run_tiles(const Tiling& tiling, Index first, Index end, const Region& region, Index top,
+                 const float* rows, float* results) const {
+    const Index size = tiling.shape(1, channels).size();
+    std::vector<Index> wanted;
+    for (Index k = first; k < end; ++k)
+      if (tiling.meets(k, region)) wanted.push_back(k);
+    const Index count = std::ssize(wanted);
+    const Index batch = device_.is_cuda() ? std::min(tiles_at_once(tiling), count) : 1;
     const auto run = [&](Index i) {
-      Tensor<float>& tile = tiles[static_cast<std::size_t>(i)];
-      tile = (*this)(tiling.cut(image, i).to(head_.weight.device())).to(Device::cpu());
+      const Index begin = i * batch, tiles_of_batch = std::min(batch, count - begin);
+      Tensor<float> tiles(tiling.shape(tiles_of_batch, channels));
+      float* const values = tiles.mutable_data();
+      for (Index t = 0; t < tiles_of_batch; ++t)
+        tiling.cut_one(rows, top, wanted[static_cast<std::size_t>(begin + t)], channels, values + t * size);
+      const Tensor<float> y = whole(tiles.to(device_)).to(Device::cpu());
+      for (Index t = 0; t < tiles_of_batch; ++t)
+        std::copy_n(y.data() + t * size, size,
+                    results + (wanted[static_cast<std::size_t>(begin + t)] - first) * size);
     };
-    if (on_cuda_)
-      for (Index i = 0; i < tiling.size(); ++i) run(i);
+    const Index batches = (count + batch - 1) / batch;
+    if (device_.is_cuda())
+      for (Index i = 0; i < batches; ++i) run(i);
     else
-      parallel_for(tiling.size(), run);
-    return tiling.joined(tiles);
+      parallel_for(batches, run);
   }
 
-  Tensor<float> one_image(const Tensor<float>& image) const {
-    Buffers b{image.shape()[1], image.shape()[2], head_(image), {}, {}};
-    b.y = Tensor<float>(b.x.shape());
-    for (std::size_t i = 0; i < convolutions_.size(); i += 2) {
-      const bool last = i + 2 == convolutions_.size();
-      pass(convolutions_[i], i == 0 ? Read::plain : Read::residual, true, b);
-      pass(convolutions_[i + 1], Read::activation, !last, b);
-    }
-    b.x = {};  // the tail needs room for its result only
-    Tensor<float> result = tail_(b.y);
-    if (has_skip_) detail::add_gradient(result, image);
-    return result;
-  }
-
-  // One image row as the convolution sees it, with a zero pixel at its left and zeros up to the padded width.
-  static void read_row(Read read, bool store_sum, Index r, Buffers& b, float* to) {
-    const Index count = b.width * channels;
-    float* const x = b.row(b.x, r);
-    const float* const y = b.row(b.y, r);
-    const float *const mean = b.norm.mean.data(), *const scale = b.norm.inverse_deviation.data();
-    to += channels;
-    if (read == Read::plain) {
-      std::copy_n(x, count, to);
-      return;
-    }
-    using V = Pack<float>;
-    const V zero = V::all(0);
-    for (Index i = 0; i < count; i += channels)
-      for (Index c = 0; c < channels; c += V::width) {
-        const V normalized = (V::load(y + i + c) - V::load(mean + c)) * V::load(scale + c);
-        if (read == Read::activation) {
-          max(normalized, zero).store(to + i + c);
-        } else {
-          const V sum = V::load(x + i + c) + normalized;
-          sum.store(to + i + c);
-          if (store_sum) sum.store(x + i + c);
-        }
-      }
-  }
-
-  // The multiplications of one strip leave time to bring the next strip's rows closer.
-  static void prefetch_row(Read read, Index r, Index left, Index right, Buffers& b) {
-    constexpr Index line = Pool::alignment / sizeof(float);
-    for (Index i = (r * b.width + left) * channels; i < (r * b.width + right) * channels; i += line) {
-      if (read != Read::activation) prefetch(b.x.data() + i);
-      if (read != Read::plain) prefetch(b.y.data() + i);
-    }
-  }
-
-  // y <- conv(what `read` says), and the statistics of the new y if a norm follows.
-  void pass(const Convolution& conv, Read read, bool norm_follows, Buffers& b) const {
-    const Index row_size = Convolution::padded_width(b.width) * channels;
-    const Index chunks = (b.height + chunk_rows_ - 1) / chunk_rows_;
-    Tensor<float> outer({chunks, 2, row_size});  // the rows above and below each chunk
-    float* const outer_rows = outer.mutable_data();
-    std::fill_n(outer_rows, outer.size(), 0.0f);
-    parallel_for(chunks, [&](Index chunk) {
-      const Index above = chunk * chunk_rows_ - 1, below = (chunk + 1) * chunk_rows_;
-      if (above >= 0) read_row(read, false, above, b, outer_rows + 2 * chunk * row_size);
-      if (below < b.height) read_row(read, false, below, b, outer_rows + (2 * chunk + 1) * row_size);
-    });
-
-    std::vector<StripSums<float>> sums(static_cast<std::size_t>((b.height + strip - 1) / strip));
-    parallel_for(chunks, [&](Index chunk) {
-      const Index begin = chunk * chunk_rows_, end = std::min(begin + chunk_rows_, b.height);
-      Convolution::Scratch scratch = conv.make_scratch();
-      Tensor<float> rolling = Tensor<float>::zeros({Convolution::window, row_size});
-      const auto slot = [&](Index r) {
-        return rolling.mutable_data() + (r + Convolution::window) % Convolution::window * row_size;
-      };
-      const auto fetch = [&](Index r) {
-        if (r >= begin && r < end)
-          read_row(read, true, r, b, slot(r));
-        else if (r >= b.height)
-          std::fill_n(slot(r), row_size, 0.0f);
-        else
-          std::copy_n(outer_rows + (2 * chunk + (r < begin ? 0 : 1)) * row_size, row_size, slot(r));
-      };
-      fetch(begin - 1);
-      fetch(begin);
-      for (Index r = begin; r < end; r += strip) {
-        const Index rows = std::min(strip, end - r);
-        for (Index i = 1; i <= strip; ++i) fetch(r + i);
-        std::array<const float*, Convolution::window> window;
-        for (Index i = 0; i < Convolution::window; ++i) window[static_cast<std::size_t>(i)] = slot(r - 1 + i);
-        StripSums<float>* strip_sums = nullptr;
-        if (norm_follows) {
-          strip_sums = &sums[static_cast<std::size_t>(r / strip)];
-          strip_sums->start(rows * b.width, b.row(b.y, r), channels);
-        }
-        conv.strip(window, b.width, rows, b.row(b.y, r), strip_sums, scratch, [&](Index left, Index right) {
-          for (Index next = r + strip + 1; next < std::min(r + 2 * strip + 1, end); ++next)
-            prefetch_row(read, next, left, right, b);
-        });
-      }
-    });
-    if (norm_follows) b.norm = join_strips(sums, instance_norm_eps);
-  }
-
-  ConvLayer<float> head_, tail_;
-  std::vector<Convolution> convolutions_;
-  std::optional<cuda::GeneratorPlan> on_cuda_;  // in place of the convolutions
-  bool has_skip_;
+  Plan plan_;
+  Device device_;
   Index tile_, chunk_rows_;
+  std::size_t batch_bytes_;
 };
 
 }  // namespace nlcl

@@ -31,7 +31,8 @@ class ProjectionHeads {
     }
   }
 
-  // The unit vectors [M,256] under M centres of an image [height,width], for each tap [N,h,w,C].
+  // The unit vectors [M,256] under M centres of images [N,height,image_width,3], for each tap [N,h,w,C]. Throws
+  // ShapeError for another number of taps or channels.
   std::vector<Tensor<T>> operator()(const std::vector<Tensor<T>>& features,
                                     const Tensor<PatchCenter>& centers, Index height,
                                     Index image_width) const {

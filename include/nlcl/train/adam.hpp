@@ -64,7 +64,8 @@ class Adam {
  public:
   explicit Adam(AdamOptions options = {}) : options_(options) {}
 
-  // The parameters of `module` are stepped too, under names that begin with `prefix`.
+  // The parameters of `module` are stepped too, under names that begin with `prefix`; handles to them are kept. Throws
+  // DeviceError unless all parameters of one Adam are on one device.
   template <class Module>
   void add(const std::string& prefix, Module& module) {
     module.parameters(prefix, [&](const std::string& name, Tensor<T>& value) {

@@ -26,16 +26,25 @@
 #include "nlcl/core/tensor.hpp"
 #include "nlcl/io/dataset.hpp"
 #include "nlcl/synth/rain.hpp"
+#include "nlcl/synth/weather.hpp"
 
 namespace nlcl {
+
+// What clean images are drawn in, see Batch::drawn.
+enum class DrawnRain {
+  none,
+  streaks,  // any_rain_options()
+  weather,  // any_weather()
+  both,     // one or the other for each image, as likely
+};
 
 struct LoaderOptions {
   Index crop = 256;  // pixels a side
   Index batch = 1;
   std::uint64_t seed = 0;
   int workers = 1;
-  int ahead = 4;            // steps prepared beyond the one in use
-  bool draws_rain = false;  // on the clean images, see Batch::drawn
+  int ahead = 4;  // steps prepared beyond the one in use
+  DrawnRain drawn = DrawnRain::none;
 };
 
 // Image n of `rainy` has nothing to do with image n of `clean`.
@@ -166,7 +175,7 @@ class Loader {
       Result result;
       try {
         result.batch = {crops(rainy, step), crops(clean, step)};
-        if (options_.draws_rain) result.batch.drawn = in_drawn_rain(result.batch.clean, step);
+        if (options_.drawn != DrawnRain::none) result.batch.drawn = in_drawn_rain(result.batch.clean, step);
       } catch (...) {
         result.error = std::current_exception();
       }
@@ -200,11 +209,19 @@ class Loader {
     float* image = result.mutable_data();
     for (Index n = 0; n < options_.batch; ++n, image += 3 * pixels) {
       Random random(options_.seed, drawn_streams | sample(step, n));
-      const RainOptions kind = any_rain_options(random);
-      const Tensor<float> rain = render_rain(crop, crop, kind, random);
-      for (Index i = 0; i < 3 * pixels; ++i) {
-        const double light = (static_cast<double>(image[i]) + 1) / 2;
-        image[i] = static_cast<float>(2 * in_rain(light, static_cast<double>(rain.data()[i / 3]), kind) - 1);
+      if (options_.drawn == DrawnRain::weather ||
+          (options_.drawn == DrawnRain::both && random.uniform() < 0.5)) {
+        const Tensor<float> scene({1, crop, crop, 3}, std::span<const float>(image, image + 3 * pixels));
+        const Weather weather = any_weather(random);
+        std::ranges::copy(in_weather(scene, weather, random).values(), image);
+      } else {
+        const RainOptions kind = any_rain_options(random);
+        const Tensor<float> rain = render_rain(crop, crop, kind, random);
+        for (Index i = 0; i < 3 * pixels; ++i) {
+          const double light = (static_cast<double>(image[i]) + 1) / 2;
+          image[i] =
+              static_cast<float>(2 * in_rain(light, static_cast<double>(rain.data()[i / 3]), kind) - 1);
+        }
       }
     }
     return result;

@@ -13,7 +13,9 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,7 @@
 #include "nlcl/model/objective.hpp"
 #include "nlcl/train/adam.hpp"
 #include "nlcl/train/loader.hpp"
+#include "nlcl/train/term_gradients.hpp"
 
 namespace nlcl {
 
@@ -33,7 +36,7 @@ struct TrainerOptions {
   AdamOptions adam;
   double average = 0;  // EMA of the generators: 0 keeps none, 0.999 a mean over about a thousand steps
   NetworkOptions networks;
-  ObjectiveOptions objective;
+  ObjectiveOptions<float> objective;
   Device device;
   bool graph = true;  // record a step on a CUDA device and replay it; a step of several batches never is
 };
@@ -50,12 +53,14 @@ using Losses = std::vector<std::pair<std::string, double>>;
 
 class Trainer {
  public:
+  // Throws Error for terms that no log could tell apart, or none of a weight above 0, and DeviceError.
   explicit Trainer(const TrainerOptions& options)
       : options_(options),
         networks_(Random(options_.seed, initial_weights), options_.networks),
         generator_adam_(options_.adam),
         discriminator_adam_(options_.adam) {
     require_available(options_.device);
+    check_terms();
     if (options_.average > 0) {
       average_.emplace();
       copy_weights(networks_.clean, average_->first);
@@ -69,6 +74,12 @@ class Trainer {
     });
   }
 
+  // Bytes that training needs on the CPU for batches of so many pixels in all, as measured: the networks and their
+  // optimisers, what a step keeps on the tape, and the weights as the widest registers want them.
+  static double memory(const TrainerOptions& options, Index pixels) {
+    return 125e6 + memory_per_pixel(options.objective.terms) * static_cast<double>(pixels);
+  }
+
   std::uint64_t step() const { return step_; }  // steps taken
   const TrainerOptions& options() const { return options_; }
   Networks<float>& networks() { return networks_; }
@@ -76,6 +87,11 @@ class Trainer {
   // The generators to derain with: the averaged ones where they are kept.
   Generator<float>& clean() { return average_ ? average_->first : networks_.clean; }
   Generator<float>& rain() { return average_ ? average_->second : networks_.rain; }
+
+  // How hard each term pulls at the networks of now, with the queries of the next step; changes nothing.
+  std::vector<TermGradient> term_gradients(const Batch& batch) {
+    return nlcl::term_gradients(networks_, options_.objective, on_device(batch), draw(batch, 0).to(device()));
+  }
 
   // One step on the sum over `batches` of their losses: more than one is a larger batch in the memory of a
   // small one. Throws Error when a loss is not a number. On the CPU parameters are then as they were before the
@@ -98,7 +114,7 @@ class Trainer {
     if (batches.size() > 1) return compute(batches);
     const Queries queries = draw(batches[0], 0);
     if constexpr (has_cuda)
-      if (device().is_cuda() && options_.graph) return replay(batches[0], queries);
+      if (device().is_cuda() && options_.graph && !cuda::is_synchronous()) return replay(batches[0], queries);
     compute(batches[0], queries);
   }
 
@@ -123,17 +139,20 @@ class Trainer {
   // Everything that the next step depends on, but for the options and the data.
   StateFile state() {
     StateFile file = state_of(*this);
+    for (const std::string& name : moments_of_form()) detail::add_beside(file, name, 0);
     file.metadata["step"] = std::to_string(step_);
     return file;
   }
 
-  // Throws FormatError, before anything is changed, for a state of other networks or without its step.
+  // Throws FormatError, before anything is changed, for a state of other networks, networks of another form, or
+  // without its step.
   void load(const StateFile& file) {
     const auto step = file.metadata.find("step");
     require<FormatError>(step != file.metadata.end() && !step->second.empty() && step->second.size() < 19 &&
                              step->second.find_first_not_of("0123456789") == std::string::npos,
                          "checkpoint: expected the number of steps in its metadata");
-    load_state(*this, file);
+    const std::vector<std::string> ignored = moments_of_form();
+    load_state(*this, file, [&](std::string_view name) { return std::ranges::count(ignored, name) > 0; });
     step_ = std::stoull(step->second);
     generator_adam_.set_steps(step_);
     discriminator_adam_.set_steps(step_);
@@ -147,6 +166,7 @@ class Trainer {
     discriminator_adam_.restart();
   }
 
+  // Names of a checkpoint: G_B.gen.0.weight, adam.G_B.gen.0.weight.mean and .square, average.G_B.gen.0.weight, ...
   void parameters(const std::string& prefix, const auto& visit) {
     networks_.parameters(prefix, visit);
     generator_adam_.parameters(join_name(prefix, "adam"), visit);
@@ -155,6 +175,17 @@ class Trainer {
       average_->first.parameters(join_name(prefix, "average.G_B"), visit);
       average_->second.parameters(join_name(prefix, "average.G_R"), visit);
     }
+  }
+
+  // Constants: the averages have the form of the networks, and these that of the options.
+  void form(const std::string& prefix, const auto& visit) {
+    networks_.form(prefix, visit);
+    if (!average_) return;
+    const auto as_constant = [&](const std::string& name, const auto& value, Index smallest, Index largest) {
+      visit(name, value, smallest, largest);
+    };
+    average_->first.form(join_name(prefix, "average.G_B"), as_constant);
+    average_->second.form(join_name(prefix, "average.G_R"), as_constant);
   }
 
  private:
@@ -173,21 +204,18 @@ class Trainer {
 
   Queries draw(const Batch& batch, std::size_t part) const {
     Random random(options_.seed, first_step + step_ * 4096 + part);
-    Queries queries;
-    for (auto* query : {&queries.rainy, &queries.clean, &queries.back, &queries.rain})
-      *query = draw_queries(batch.rainy.shape(), random);
-    return queries;
+    return Queries::draw(batch.rainy.shape(), random);
   }
 
   // A step of one batch. On a CUDA device it asks nothing of the CPU.
   void compute(const Batch& batch, const Queries& queries) {
     noted_.clear();
     const Batch here = on_device(batch);
-    const Queries at = on_device(queries);
+    const Queries at = queries.to(device());
     Tape<float> tape;  // one forward pass serves both steps
     const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.drawn);
-    if (options_.objective.needs_discriminator())
-      discriminator_adam_.update_parameters(discriminator_gradients(objective.back(), here.clean, 1));
+    if (options_.objective.needs(Pass::discriminator))
+      discriminator_adam_.update_parameters(discriminator_gradients(objective.background(), here.clean, 1));
     generator_adam_.update_parameters(generator_gradients(tape, objective, at, 1));
     update_averages();
   }
@@ -196,15 +224,15 @@ class Trainer {
   void compute(const std::vector<Batch>& batches) {
     noted_.clear();
     const double share = 1.0 / static_cast<double>(batches.size());
-    if (options_.objective.needs_discriminator()) {
+    if (options_.objective.needs(Pass::discriminator)) {
       Gradients<float> of_discriminator;
       for (const Batch& batch : batches) {
         const Batch here = on_device(batch);
-        const Tensor<float> back = [&] {
+        const Tensor<float> background = [&] {
           const NoGrad no_grad;
           return networks_.clean(here.rainy);
         }();
-        of_discriminator.add(discriminator_gradients(back, here.clean, share));
+        of_discriminator.add(discriminator_gradients(background, here.clean, share));
       }
       discriminator_adam_.update_parameters(of_discriminator);
     }
@@ -213,7 +241,7 @@ class Trainer {
       const Batch here = on_device(batches[i]);
       Tape<float> tape;
       const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.drawn);
-      of_generators.add(generator_gradients(tape, objective, on_device(draw(here, i)), share));
+      of_generators.add(generator_gradients(tape, objective, draw(here, i).to(device()), share));
     }
     generator_adam_.update_parameters(of_generators);
     update_averages();
@@ -225,18 +253,16 @@ class Trainer {
     if (!recording_ || !(recording_->batch.rainy.shape() == batch.rainy.shape()) ||
         recording_->precision != precision()) {
       recording_.reset();
-      const auto place = [&](const auto& x) { return x ? x.to(device()).clone() : x; };
-      recording_ =
-          Recording{{place(batch.rainy), place(batch.clean), place(batch.drawn)},
-                    {place(queries.rainy), place(queries.clean), place(queries.back), place(queries.rain)},
-                    precision(),
-                    {}};
+      recording_ = Recording{{}, {}, precision(), {}};
+      for (auto part : Batch::parts())
+        if (batch.*part) recording_->batch.*part = (batch.*part).to(device()).clone();
+      for (auto search : Queries::searches())
+        recording_->queries.*search = (queries.*search).to(device()).clone();
       return compute(recording_->batch, recording_->queries);
     }
     for (auto part : Batch::parts())
       if (batch.*part) (recording_->batch.*part).assign(batch.*part);
-    for (auto query : {&Queries::rainy, &Queries::clean, &Queries::back, &Queries::rain})
-      (recording_->queries.*query).assign(queries.*query);
+    for (auto search : Queries::searches()) (recording_->queries.*search).assign(queries.*search);
     if (!recording_->graph) {
       cuda::pool(device().index).trim();  // what the first step took: the graph takes its own
       recording_->graph =
@@ -245,9 +271,6 @@ class Trainer {
     recording_->graph.replay();
   }
 
-  Queries on_device(const Queries& q) const {
-    return {q.rainy.to(device()), q.clean.to(device()), q.back.to(device()), q.rain.to(device())};
-  }
   Batch on_device(const Batch& batch) const {
     Batch here;
     for (auto part : Batch::parts())
@@ -255,11 +278,11 @@ class Trainer {
     return here;
   }
 
-  Gradients<float> discriminator_gradients(const Tensor<float>& back, const Tensor<float>& clean,
+  Gradients<float> discriminator_gradients(const Tensor<float>& background, const Tensor<float>& clean,
                                            double share) {
     set_trainable(networks_.discriminator, true);
     Tape<float> tape;
-    const Tensor<float> loss = discriminator_loss(networks_.discriminator, back, clean);
+    const Tensor<float> loss = discriminator_loss(networks_.discriminator, background, clean);
     note("discriminator", loss, share);
     return tape.backward(scale(loss, share));
   }
@@ -268,16 +291,7 @@ class Trainer {
                                        const Queries& queries, double share) {
     set_trainable(networks_.discriminator, false);  // it judges, and does not learn here
     const GeneratorLosses<float> found = objective.generator_losses(queries);
-    note("adversarial", found.adversarial, share);
-    note("location_rainy", found.location_rainy, share);
-    note("location_clean", found.location_clean, share);
-    note("layer", found.layer, share);
-    note("consistency", found.consistency, share);
-    note("sparsity", found.sparsity, share);
-    note("chroma", found.chroma, share);
-    note("identity", found.identity, share);
-    note("recomposition", found.recomposition, share);
-    note("drawn", found.drawn, share);
+    for (const auto& [name, loss] : found.terms) note(name, loss, share);
     note("total", found.total, share);
     return tape.backward(scale(found.total, share));
   }
@@ -285,16 +299,16 @@ class Trainer {
   // ---- Losses. Each has a place in losses_, which is read once, when the step is done.
 
   void prepare_losses(std::size_t parts) {
-    constexpr Index names = 12;
-    const Shape shape{static_cast<Index>(parts) * names};
+    const std::size_t names = options_.objective.terms.size() + 2;  // and the discriminator's and the total
+    const Shape shape{static_cast<Index>(parts * names)};
     if (losses_ && losses_.shape() == shape) return;
     recording_.reset();  // it writes to the old ones
     losses_ = Tensor<float>::zeros(shape, device());
   }
 
   void note(const std::string& name, const Tensor<float>& loss, double share) {
-    if (!loss) return;
     const std::size_t place = noted_.size();
+    require<Error>(static_cast<Index>(place) < losses_.size(), "train: no place for the loss '", name, "'");
     noted_.push_back({name, share});
     if constexpr (has_cuda)
       if (device().is_cuda())
@@ -305,6 +319,28 @@ class Trainer {
 
   void require_finite(const std::string& name, double value) const {
     require<Error>(std::isfinite(value), "train: the loss '", name, "' is ", value, " at step ", step_);
+  }
+
+  // A row cannot have the name of another loss of the log.
+  void check_terms() const {
+    std::set<std::string> names{"discriminator", "total"};
+    bool is_active = false;
+    for (const Term<float>& term : options_.objective.terms) {
+      require<Error>(names.insert(term.name).second, "train: two losses have the name '", term.name, "'");
+      is_active |= term.weight != 0;
+    }
+    require<Error>(is_active, "train: all terms have weight 0");
+  }
+
+  // Once the numbers of a form were parameters, with moments of their own, which no gradient ever changed. Programs of
+  // then ask for them; here they are written as zeros, and passed over.
+  std::vector<std::string> moments_of_form() {
+    std::vector<std::string> names;
+    networks_.form("adam", [&](const std::string& name, Index value, Index, Index) {
+      if (value == 0) return;
+      for (const char* moment : {".mean", ".square"}) names.push_back(name + moment);
+    });
+    return names;
   }
 
   static void copy_weights(Generator<float>& from, Generator<float>& to) { load_state(to, state_of(from)); }
@@ -321,11 +357,8 @@ class Trainer {
                        [&](const std::string&, const Tensor<float>& value) { weights.push_back(value); });
     std::size_t next = 0;
     const MovingAverage<float> average{{}, static_cast<float>(options_.average)};
-    for_each_parameter(to, [&](const std::string&, Tensor<float>& value) {
-      const Tensor<float>& weight = weights[next++];
-      if (value.requires_grad())
-        update(value, weight, average);  // the mark of a skip is no number to average
-    });
+    for_each_parameter(
+        to, [&](const std::string&, Tensor<float>& value) { update(value, weights[next++], average); });
   }
 
   TrainerOptions options_;
