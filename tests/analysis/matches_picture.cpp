@@ -32,19 +32,3 @@ TEST_CASE("matches_picture: the query is a box, the matches are boxes or dots", 
   CHECK(pixel(picture, 2 * 120, 2 * 128) ==
         std::array{255, 149, 0});  // on the left the whole layer, twice as large
 }
-
-TEST_CASE("matches_picture: pictures beside and below each other", "[analysis]") {
-  const Image black{1, 2, 3, std::vector<std::uint8_t>(6)}, white{1, 2, 3, std::vector<std::uint8_t>(6, 255)};
-  const Image row = side_by_side({black, white}), column = one_above_the_other({black, white});
-  CHECK(row.height == 1);
-  CHECK(row.width == 4);
-  CHECK(pixel(row, 0, 1) == std::array{0, 0, 0});
-  CHECK(pixel(row, 0, 2) == std::array{255, 255, 255});
-  CHECK(column.height == 2);
-  CHECK(column.width == 2);
-  CHECK(pixel(column, 1, 0) == std::array{255, 255, 255});
-  const Image stair = one_above_the_other({row, black});
-  CHECK(stair.width == 4);
-  CHECK(pixel(stair, 1, 1) == std::array{0, 0, 0});
-  CHECK(pixel(stair, 1, 2) == std::array{255, 255, 255});
-}

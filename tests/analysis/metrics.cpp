@@ -94,12 +94,6 @@ double ssim_by_formula(const Plane& a, const Plane& b, Index height, Index width
   return static_cast<double>(total / static_cast<long double>((height - 10) * (width - 10)));
 }
 
-Image image_of(const Tensor<double>& levels) {
-  Image image{levels.shape()[0], levels.shape()[1], levels.shape()[2], {}};
-  for (const double level : levels.values()) image.pixels.push_back(static_cast<std::uint8_t>(level));
-  return image;
-}
-
 }  // namespace
 
 TEST_CASE("metrics: the values of scikit-image", "[analysis]") {

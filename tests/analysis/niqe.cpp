@@ -16,12 +16,6 @@ using namespace nlcl::test;
 
 namespace {
 
-Image image_of(const Tensor<double>& levels) {
-  Image image{levels.shape()[0], levels.shape()[1], levels.shape()[2], {}};
-  for (const double level : levels.values()) image.pixels.push_back(static_cast<std::uint8_t>(level));
-  return image;
-}
-
 NiqeModel golden_model(const GoldenFile& golden) {
   NiqeModel model;
   std::ranges::copy(golden.tensor("model.mean").values(), model.mean.data());

@@ -279,9 +279,9 @@ TEST_CASE("compactness: of two folders", "[analysis]") {
   }
   const ImageFolder rainy(folder / "rainy"), clean(folder / "clean");
   const Compactness measured = measure_compactness(rainy, clean, 1);
-  CHECK(measured.back_dimension > 5);  // noise fills all dimensions that so few points can show
+  CHECK(measured.background_dimension > 5);  // noise fills all dimensions that so few points can show
   CHECK(measured.rain_dimension > 5);
-  CHECK(measured.weight == compactness_weights(measured.back_dimension, measured.rain_dimension));
+  CHECK(measured.weight == compactness_weights(measured.background_dimension, measured.rain_dimension));
   CHECK(measure_compactness(rainy, clean, 1).rain_dimension == measured.rain_dimension);
 
   write_image(folder / "small.png", random_image(55, 80, 3));

@@ -15,7 +15,7 @@ TEST_CASE("separability: by hand", "[analysis]") {
   const std::vector<LayerPoint> points{
       {false, 0, {2, 0}}, {true, 0, {0, 3}}, {false, 1, {1, 0}}, {true, 1, {3, 4}}};
   const Separability s = separability(points);
-  CHECK(s.within_back == Approx(1));
+  CHECK(s.within_background == Approx(1));
   CHECK(s.within_rain == Approx(0.8));
   CHECK(s.between == Approx((0.6 + 0) / 2));
   CHECK(s.nearest_mean == 1);
@@ -37,7 +37,7 @@ TEST_CASE("separability: a ring round a heap is found by the nearest point only"
   const Separability s = separability(points);
   CHECK(s.nearest_point > 0.95);
   CHECK(s.nearest_mean < 0.9);
-  CHECK(s.within_back > 0.9);
+  CHECK(s.within_background > 0.9);
 }
 
 TEST_CASE("separability: chance, where both layers are the same", "[analysis]") {

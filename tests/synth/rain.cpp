@@ -85,7 +85,7 @@ double correlation_length(const Tensor<float>& rain, Index down, Index across) {
   return 100;
 }
 
-constexpr RainOptions plain{.angle = 0, .spread = 0, .depth = 1, .brightness = 0.1, .veil = 0};
+constexpr RainOptions plain_rain{.angle = 0, .spread = 0, .depth = 1, .brightness = 0.1, .veil = 0};
 
 }  // namespace
 
@@ -121,7 +121,7 @@ TEST_CASE("rain: the mean brightness is that of the model", "[synth]") {
     CAPTURE(options.length, options.width, options.density, options.depth, options.brightness);
     CHECK(mean_of(rain_of(options, 600, 800)) == Approx(expected_mean(options)).epsilon(0.07));
   };
-  RainOptions options = plain;
+  RainOptions options = plain_rain;
   check(options);
   for (const double density : {3'000.0, 30'000.0}) check({.density = density, .brightness = 0.05});
   for (const double length : {10.0, 80.0}) check({.length = length, .brightness = 0.05});
@@ -131,7 +131,30 @@ TEST_CASE("rain: the mean brightness is that of the model", "[synth]") {
 
   // The same streaks, half as bright.
   options.brightness /= 2;
-  CHECK(mean_of(rain_of(options)) == Approx(mean_of(rain_of(plain)) / 2));
+  CHECK(mean_of(rain_of(options)) == Approx(mean_of(rain_of(plain_rain)) / 2));
+}
+
+TEST_CASE("rain: gusts turn streaks, from place to place", "[synth]") {
+  const auto angles = [](double gust) {
+    std::vector<double> found;
+    RainOptions options = plain_rain;
+    options.gust = gust, options.density = 40'000;
+    const Tensor<float> rain = rain_of(options, 1200, 1200);
+    for (Index top = 0; top < 1200; top += 200)
+      for (Index left = 0; left < 1200; left += 200) {
+        Tensor<float> part({1, 200, 200, 1});
+        for (Index y = 0; y < 200; ++y)
+          std::copy_n(rain.data() + (top + y) * 1200 + left, 200, part.mutable_data() + y * 200);
+        found.push_back(Structure(part).angle());
+      }
+    return found;
+  };
+  const auto [least, most] = std::ranges::minmax(angles(20));
+  CHECK(most - least > 6);
+  CHECK(most < 21);
+  CHECK(least > -21);
+  const auto [least_calm, most_calm] = std::ranges::minmax(angles(0));
+  CHECK(most_calm - least_calm < 2);
 }
 
 TEST_CASE("rain: the border is as wet as the middle", "[synth]") {

@@ -17,25 +17,27 @@
 #include <functional>
 #include <vector>
 
-#include "nlcl/analysis/gaussian.hpp"
 #include "nlcl/analysis/patch_dimension.hpp"
+#include "nlcl/core/gaussian.hpp"
 #include "nlcl/io/dataset.hpp"
 
 namespace nlcl {
 
 struct Compactness {
-  double back_dimension = 0, rain_dimension = 0;
+  double background_dimension = 0, rain_dimension = 0;
   std::array<double, 2> weight{1, 1};  // of background and rain
 };
 
 // The weights that follow from two intrinsic dimensions.
-inline std::array<double, 2> compactness_weights(double back_dimension, double rain_dimension) {
-  const double back = 2 * (1 / back_dimension) / (1 / back_dimension + 1 / rain_dimension);
-  const double clipped = std::clamp(back, 0.5, 1.5);
+inline std::array<double, 2> compactness_weights(double background_dimension, double rain_dimension) {
+  const double background = 2 * (1 / background_dimension) / (1 / background_dimension + 1 / rain_dimension);
+  const double clipped = std::clamp(background, 0.5, 1.5);
   return {clipped, 2 - clipped};
 }
 
-// x [1,H,W,C] minus its mean over 15 x 15 pixels.
+// x [1,H,W,C] minus its mean over 15 x 15 pixels, each channel by itself; beyond the border its pixels are repeated, so that
+// flat places stay flat up to it. The mean that recomposition takes in training (model/objective.hpp) is another: that of all
+// channels, with black outside, as a convolution that a recorded step runs on either device.
 inline Tensor<float> without_local_mean(const Tensor<float>& x) {
   const Tensor<float> mean = windowed_mean(x, std::vector<double>(15, 1.0 / 15));
   Tensor<float> y(x.shape());
@@ -61,9 +63,9 @@ inline Compactness measure_compactness(const ImageFolder& rainy, const ImageFold
     return dimension_of(layer.groups(), &PatchGroup::levina_bickel).value;
   };
   Compactness result;
-  result.back_dimension = dimension(clean, false);
+  result.background_dimension = dimension(clean, false);
   result.rain_dimension = dimension(rainy, true);
-  result.weight = compactness_weights(result.back_dimension, result.rain_dimension);
+  result.weight = compactness_weights(result.background_dimension, result.rain_dimension);
   return result;
 }
 

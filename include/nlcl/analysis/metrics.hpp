@@ -36,8 +36,8 @@
 #include <span>
 #include <vector>
 
-#include "nlcl/analysis/gaussian.hpp"
 #include "nlcl/core/error.hpp"
+#include "nlcl/core/gaussian.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/core/reduce.hpp"
 #include "nlcl/io/image.hpp"
@@ -185,9 +185,9 @@ inline double ssim_y(const Image& image, const Image& truth) {
   return detail::ssim_of_planes(detail::y_of(image), detail::y_of(truth), image.height, image.width);
 }
 
-// All four, and what niqe.hpp says of the image alone.
+// All four, and what niqe.hpp, rain_left.hpp and colour_shift.hpp say without a truth.
 struct Quality {
-  double psnr = 0, ssim = 0, psnr_y = 0, ssim_y = 0, niqe = 0;
+  double psnr = 0, ssim = 0, psnr_y = 0, ssim_y = 0, niqe = 0, rain_left = 0, colour_shift = 0;
 };
 
 struct QualityInfo {
@@ -203,8 +203,10 @@ inline constexpr std::array<QualityInfo, 4> quality_table{{{"psnr", "PSNR", &Qua
                                                            {"ssim_y", "SSIM Y", &Quality::ssim_y, 4}}};
 
 inline constexpr QualityInfo niqe_info{"niqe", "NIQE", &Quality::niqe, 3};
+inline constexpr QualityInfo rain_left_info{"rain_left", "rain", &Quality::rain_left, 3};
+inline constexpr QualityInfo colour_shift_info{"colour_shift", "shift", &Quality::colour_shift, 2};
 
-// What needs a truth: all but NIQE. Throws as ssim.
+// What needs a truth. Throws as ssim.
 inline Quality quality(const Image& image, const Image& truth) {
   return {psnr(image, truth), ssim(image, truth), psnr_y(image, truth), ssim_y(image, truth)};
 }

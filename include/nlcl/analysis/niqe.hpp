@@ -27,8 +27,8 @@
 #include <string>
 #include <vector>
 
-#include "nlcl/analysis/gaussian.hpp"
 #include "nlcl/core/error.hpp"
+#include "nlcl/core/gaussian.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/core/tensor.hpp"
 #include "nlcl/io/image.hpp"

@@ -24,7 +24,7 @@
 
 #include "nlcl/analysis/intrinsic_dimension.hpp"
 #include "nlcl/core/random.hpp"
-#include "nlcl/model/objective.hpp"
+#include "nlcl/model/queries.hpp"
 #include "nlcl/ops/gather_patches.hpp"
 #include "nlcl/ops/patch_search.hpp"
 

@@ -19,7 +19,7 @@ struct LayerPoint {
 
 struct Separability {
   // Mean cosines of points of different images.
-  double within_back = 0, within_rain = 0, between = 0;
+  double within_background = 0, within_rain = 0, between = 0;
   // The share of points whose layer is that of the nearest mean, or of the nearest point, by the angle. What a point is
   // compared with comes from other images; the mean of both layers' shares, so that 0.5 is chance.
   double nearest_mean = 0, nearest_point = 0;

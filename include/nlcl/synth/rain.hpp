@@ -8,10 +8,13 @@
 // the last because the drop covers a point for a time that grows as s / sqrt(s). Drops are everywhere alike,
 // and the volume that the camera sees up to z grows as z^3: few are near, most are far. Those too far to be
 // seen singly are mist, a veil v with a light A of its own (Li, Cheong and Tan, "Heavy rain image
-// restoration", CVPR 2019).
+// restoration", CVPR 2019). Wind turns streaks from place to place.
+//
+// What a camera makes of rain and scene together is in synth/weather.hpp.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +33,7 @@ namespace nlcl {
 struct RainOptions {
   double angle = 8;
   double spread = 2;
+  double gust = 0;
   double length = 35;
   double width = 1.5;
   double density = 15'000;
@@ -52,6 +56,7 @@ struct RainOptionInfo {
 inline constexpr RainOptionInfo rain_option_table[] = {
     {"angle", &RainOptions::angle, -60, 60, "degrees from straight down, positive to the right"},
     {"spread", &RainOptions::spread, 0, 15, "degrees by which a streak differs from it at most"},
+    {"gust", &RainOptions::gust, 0, 30, "degrees by which the wind turns it from place to place, at most"},
     {"length", &RainOptions::length, 1, 1000, "pixels, of the streak of a typical drop nearby"},
     {"width", &RainOptions::width, 0.1, 50, "pixels, of the same streak at half its brightness"},
     {"density", &RainOptions::density, 0, 100'000, "streaks in a million pixels"},
@@ -101,12 +106,44 @@ inline RainOptions any_rain_options(Random& random) {
 
 namespace detail {
 
+// By how much the wind turns streaks at a place, in -1 .. 1: four waves in any direction, each of 200 to 1000 pixels.
+class Gusts {
+ public:
+  explicit Gusts(Random& random) {
+    for (Wave& wave : waves_) {
+      const double direction = random.uniform(0, 2 * std::numbers::pi);
+      const double frequency = 2 * std::numbers::pi / (200 * std::pow(5, random.uniform()));
+      wave = {frequency * std::cos(direction), frequency * std::sin(direction),
+              random.uniform(0, 2 * std::numbers::pi)};
+    }
+  }
+
+  double operator()(double x, double y) const {
+    double sum = 0;
+    for (const Wave& wave : waves_) sum += std::sin(wave.across * x + wave.down * y + wave.phase);
+    return sum / 4;
+  }
+
+ private:
+  struct Wave {
+    double across = 0, down = 0, phase = 0;
+  };
+  std::array<Wave, 4> waves_;
+};
+
 // A Gaussian drop, moved along a line; half of its brightness is left at the ends, which are soft.
 struct Streak {
   double x = 0, y = 0;          // the middle, in pixels
   double sine = 0, cosine = 1;  // of the angle from straight down, below 90 degrees
   double half_length = 0, brightness = 0;
   double across = 1, along = 1;  // deviations in pixels
+
+  // By an angle in degrees, to at most 75 from straight down.
+  void turn(double degrees) {
+    constexpr double most = 75 * std::numbers::pi / 180;
+    const double angle = std::clamp(std::asin(sine) + degrees * std::numbers::pi / 180, -most, most);
+    sine = std::sin(angle), cosine = std::cos(angle);
+  }
 
   // Adds rows top to bottom-1 to an image of `columns`; beyond four deviations there is nothing to see.
   void draw(float* rain, Index columns, Index top, Index bottom) const {
@@ -168,6 +205,10 @@ inline Tensor<float> render_rain(Index height, Index width, const RainOptions& o
     streak = detail::random_streak(random, options);
     streak.x = random.uniform(-margin, right);
     streak.y = random.uniform(-margin, bottom);
+  }
+  if (options.gust > 0) {
+    const detail::Gusts gusts(random);
+    for (detail::Streak& streak : streaks) streak.turn(options.gust * gusts(streak.x, streak.y));
   }
 
   Tensor<float> rain = Tensor<float>::zeros({1, height, width, 1});

@@ -1,30 +1,15 @@
-// What drawings in SVG share: an axis with round marks, short numbers, and text that is safe in markup.
+// The axis of a chart, with round marks, and short numbers.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <iomanip>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "nlcl/core/error.hpp"
 
 namespace nlcl {
-
-// Text as HTML, and as the value of an attribute.
-inline std::string escaped(std::string_view plain) {
-  static constexpr std::string_view special = "&<>\"'";
-  static constexpr std::array entities{"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
-  std::string html;
-  for (const char c : plain)
-    if (const auto at = special.find(c); at != special.npos)
-      html += entities[at];
-    else
-      html += c;
-  return html;
-}
 
 // With that many significant digits at least; 0.00015 is 1.5e-4.
 inline std::string short_number(double value, int digits = 3) {

@@ -1,4 +1,4 @@
-#include "nlcl/analysis/axis.hpp"
+#include "nlcl/pages/axis.hpp"
 
 #include <catch2/catch.hpp>
 #include <utility>
@@ -6,7 +6,7 @@
 
 using namespace nlcl;
 
-TEST_CASE("axis: marks are round, few, and tell each other apart", "[analysis]") {
+TEST_CASE("axis: marks are round, few, and tell each other apart", "[pages]") {
   CHECK(Axis::from_zero(20000).marks() == std::vector<double>{0, 5000, 10000, 15000, 20000});
   CHECK(std::signbit(Axis::around(0, 1).marks().front()) == false);
   for (const auto& [low, high] : std::vector<std::pair<double, double>>{
@@ -22,15 +22,11 @@ TEST_CASE("axis: marks are round, few, and tell each other apart", "[analysis]")
   }
 }
 
-TEST_CASE("axis: numbers as one reads them", "[analysis]") {
+TEST_CASE("axis: numbers as one reads them", "[pages]") {
   CHECK(short_number(0) == "0");
   CHECK(short_number(17.5432) == "17.5");
   CHECK(short_number(-0.00298) == "-0.00298");
   CHECK(short_number(0.00015) == "1.5e-4");
   CHECK(short_number(12345) == "12345");
   CHECK(short_number(3e7) == "3e7");
-}
-
-TEST_CASE("axis: text that is safe in markup", "[analysis]") {
-  CHECK(escaped("a < b & \"c\" > 'd'") == "a &lt; b &amp; &quot;c&quot; &gt; &#39;d&#39;");
 }

@@ -1,4 +1,4 @@
-#include "nlcl/analysis/interval_plot.hpp"
+#include "nlcl/pages/interval_plot.hpp"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -9,7 +9,7 @@ using namespace nlcl;
 using namespace nlcl::test;
 using Catch::Contains;
 
-TEST_CASE("interval_plot: a line for each condition, on an axis from 0", "[analysis]") {
+TEST_CASE("interval_plot: a line for each condition, on an axis from 0", "[pages]") {
   const std::string svg =
       interval_plot("Title & more", "quantity",
                     {{"first <one>", {4, 3, 5}, {2, 1, 3}}, {"second", {10, 9, 10}, {5, 4, 6}}});

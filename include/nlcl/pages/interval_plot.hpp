@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "nlcl/analysis/axis.hpp"
 #include "nlcl/core/error.hpp"
+#include "nlcl/pages/axis.hpp"
+#include "nlcl/pages/html.hpp"
+#include "nlcl/pages/style.hpp"
 
 namespace nlcl {
 
@@ -19,7 +21,7 @@ struct PlottedInterval {
 
 struct PlotRow {
   std::string name;
-  PlottedInterval back, rain;
+  PlottedInterval background, rain;
 };
 
 // A whole SVG file that depends on no other. The axis begins at 0; the reader's browser chooses light or dark. Throws
@@ -30,20 +32,28 @@ inline std::string interval_plot(const std::string& title, const std::string& qu
   constexpr double left = 190, right = 690, top = 64, row_height = 38;
   const double bottom = top + row_height * static_cast<double>(rows.size());
   double highest = 0;
-  for (const PlotRow& row : rows) highest = std::max({highest, row.back.high, row.rain.high});
+  for (const PlotRow& row : rows) highest = std::max({highest, row.background.high, row.rain.high});
   const Axis axis = Axis::around(0, highest);
   const auto rounded = [](double pixels) { return std::round(pixels * 10) / 10; };
   const auto x = [&](double value) {
     return rounded(left + (value - axis.low) / (axis.high - axis.low) * (right - left));
   };
 
+  const auto colours = [](const Palette& p) {
+    return text("--ink: ", p.ink, "; --soft: ", p.soft, "; --edge: ", p.edge, "; --back: ", p.blue,
+                "; --rain: ", p.orange, "; background: ");
+  };
+
   std::string svg = text(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 )", bottom + 52,
                          R"(" role="img" aria-label=")", escaped(title), R"(">
 <style>
-svg { --ink: #1d1f21; --soft: #6b7076; --edge: #e4e4e0; --back: #1f6fb2; --rain: #c2571a; background: #fff;
-  font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif; }
+svg { )",
+                         colours(light_palette), light_palette.card, R"(;
+  font: 13px )",
+                         sans_serif, R"(; }
 @media (prefers-color-scheme: dark) {
-  svg { --ink: #e6e8ea; --soft: #98a0a8; --edge: #30363c; --back: #6cb6f5; --rain: #f0965a; background: #14171a; } }
+  svg { )",
+                         colours(dark_palette), dark_palette.page, R"(; } }
 text { fill: var(--ink); } .soft { fill: var(--soft); } .mark { text-anchor: middle; } .name { text-anchor: end; }
 .title { font-size: 15px; font-weight: 600; } .grid { stroke: var(--edge); }
 .back { stroke: var(--back); fill: var(--back); } .rain { stroke: var(--rain); fill: var(--rain); }
@@ -64,7 +74,7 @@ path { stroke-width: 1.6; fill: none; } text.back, text.rain { stroke: none; }
     svg += text(R"(<text class="name" x=")", left - 14, R"(" y=")", middle + 4, "\">", escaped(row.name),
                 "</text>\n");
     double y = middle - 6;
-    for (const auto& [layer, interval] : {std::pair("back", row.back), std::pair("rain", row.rain)}) {
+    for (const auto& [layer, interval] : {std::pair("back", row.background), std::pair("rain", row.rain)}) {
       svg += text(R"(<path class=")", layer, R"(" d="M)", x(interval.low), ' ', y, 'H', x(interval.high), 'M',
                   x(interval.low), ' ', y - 4, "v8M", x(interval.high), ' ', y - 4, R"(v8"/><circle class=")",
                   layer, R"(" r="3.5" cx=")", x(interval.value), R"(" cy=")", y, "\"/>\n");
