@@ -68,6 +68,10 @@ row asymmetric 3
 row cvpr2022 3 --objective cvpr2022
 row weights-swapped 2 --compactness 1.24,0.76
 row layer-off 3 --layer-weight 0
+row known 3 --layer-weight 0 --known-weight 1 --temperature-back 0.5 --temperature-rain 0.5
+row layer-awake 1 --layer-shared-heads true --layer-image-tap false --layer-texture true --layer-residual true \
+  --layer-same-places true --temperature-back 0.5 --temperature-rain 0.5
+row known-lighter 1 --layer-weight 0 --known-weight 0.1 --temperature-back 0.5 --temperature-rain 0.5
 row temperatures-0.02 1 --temperature-back 0.02 --temperature-rain 0.02
 row temperatures-0.5 1 --temperature-back 0.5 --temperature-rain 0.5
 row K-back-128 1 --back-patches 128

@@ -2,7 +2,7 @@
 # Takes the rain off a photograph, from a fresh checkout: installs what is missing, builds the programs and runs them.
 # Prints where the picture is that shows before and after next to each other; the result alone lies beside it.
 #   tools/derain.sh [PHOTO [WEIGHTS [OUT]]]
-# Without PHOTO it is one under a free licence, with rain drawn on it. WEIGHTS are models/real.safetensors if not given.
+# Without PHOTO it is one under a free licence, with rain drawn on it. WEIGHTS are those built into nlcl-derain if not given.
 # The result is OUT (default: PHOTO's name with -derained.png, in this folder), the picture OUT's name with -compare.png.
 set -euo pipefail
 
@@ -12,8 +12,8 @@ if [ $# -gt 3 ] || [[ ${1:-} == -* ]]; then
 fi
 root=$(cd "$(dirname "$0")/.." && pwd)
 photo=${1:-}
-weights=${2:-$root/models/real.safetensors}
-for file in ${photo:+"$photo"} "$weights"; do
+weights=${2:-}
+for file in ${photo:+"$photo"} ${weights:+"$weights"}; do
   [ -r "$file" ] || { echo "$file: cannot be read" >&2 && exit 1; }
 done
 
@@ -36,5 +36,5 @@ else
 fi
 both=${out%.*}-compare.png
 
-"$root/build/bin/nlcl-derain" -i "$photo" -o "$out" -w "$weights" --compare "$both" >&2
+"$root/build/bin/nlcl-derain" -i "$photo" -o "$out" ${weights:+-w "$weights"} --compare "$both" >&2
 realpath "$both"

@@ -1,29 +1,32 @@
 // A generator as the programs that take rain off use it: its weights, and the memory for an image.
 #pragma once
 
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <string>
+#include <string_view>
 
+#include "checkpoint.hpp"
 #include "common.hpp"
 #include "nlcl/core/cuda.hpp"
 #include "nlcl/core/shape.hpp"
 #include "nlcl/core/storage.hpp"
 #include "nlcl/io/checkpoint.hpp"
-#include "nlcl/io/image.hpp"
 #include "nlcl/io/module_state.hpp"
 #include "nlcl/model/generator_plan.hpp"
+#include "system.hpp"
 
 namespace tools {
 
-// Weights that are missing or not valid are wrong usage.
-inline nlcl::Generator<float> read_generator(const std::filesystem::path& weights) {
+using ReadState = nlcl::StateFile (*)(const std::filesystem::path&, std::string_view key);
+
+// Weights that are missing or not valid are wrong usage. `key`: of the network or state dict, where there are several.
+inline nlcl::Generator<float> read_generator(const std::filesystem::path& weights, const std::string& key,
+                                             ReadState read = nlcl::read_checkpoint) {
   try {
     nlcl::Generator<float> generator;
-    nlcl::load_state(generator, nlcl::read_checkpoint(weights));
+    const auto left_out = load_generator(generator, read(weights, key));
+    if (!left_out.empty()) say(nlcl::text("warning: ", weights.string(), ": ", left_out_text(left_out)));
     (void)generator.tile();  // throws if it is none
     return generator;
   } catch (const nlcl::MemoryError&) {
@@ -32,8 +35,9 @@ inline nlcl::Generator<float> read_generator(const std::filesystem::path& weight
     throw UsageError(message_of(error, weights.string()));
   }
 }
-inline nlcl::GeneratorPlan read_plan(const std::filesystem::path& weights, nlcl::Device device) {
-  nlcl::Generator<float> generator = read_generator(weights);
+inline nlcl::GeneratorPlan read_plan(const std::filesystem::path& weights, const std::string& key,
+                                     nlcl::Device device, ReadState read = nlcl::read_checkpoint) {
+  nlcl::Generator<float> generator = read_generator(weights, key, read);
   nlcl::to(generator, device);
   return nlcl::GeneratorPlan(generator);
 }
@@ -41,12 +45,17 @@ inline nlcl::GeneratorPlan read_plan(const std::filesystem::path& weights, nlcl:
 // The memory that plans take for one image after the other.
 class PlanMemory {
  public:
-  explicit PlanMemory(nlcl::Device device) : device_(device) {}
+  // `limit`: bytes that an image may take; 0: all that can be had.
+  explicit PlanMemory(nlcl::Device device, std::size_t limit = 0) : device_(device), limit_(limit) {}
 
   // To be called before a plan runs on an image. Throws nlcl::MemoryError.
-  void prepare(const nlcl::Image& image, const nlcl::GeneratorPlan& plan) {
-    check(image, plan.tile());
-    const nlcl::Shape shape{1, image.height, image.width, 3};
+  void prepare(nlcl::Index height, nlcl::Index width, const nlcl::GeneratorPlan& plan) {
+    prepare(height, width, plan.memory(height, width));
+  }
+  // The same where something else is `needed`, in bytes.
+  void prepare(nlcl::Index height, nlcl::Index width, std::size_t needed) {
+    check(height, width, needed);
+    const nlcl::Shape shape{1, height, width, 3};
     if (!(shape == last_shape_)) pool().trim();  // blocks of another size are of no use
     last_shape_ = shape;
     pool().reset_peak();
@@ -56,26 +65,18 @@ class PlanMemory {
   std::size_t peak() const { return pool().stats().peak; }
 
  private:
-  // A system that promises more memory than it has kills the program that takes it at its word.
-  void check(const nlcl::Image& image, nlcl::Index tile) const {
-    if constexpr (nlcl::has_cuda)
-      if (device_.is_cuda()) {
-        const nlcl::Index longest = tile > 0 ? tile : std::max(image.height, image.width);
-        return check(image,
-                     nlcl::cuda::GeneratorPlan::memory(1, std::min(image.height, longest),
-                                                       std::min(image.width, longest), nlcl::precision()),
-                     nlcl::cuda::free_memory(device_.index) + pool().stats().cached);
-      }
-    rlimit limit{};
-    getrlimit(RLIMIT_AS, &limit);
-    const long installed = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-    const std::size_t available = std::min<std::size_t>(static_cast<std::size_t>(installed), limit.rlim_cur);
-    check(image, nlcl::GeneratorPlan::memory(image.height, image.width, nlcl::threads(), tile), available);
+  void check(nlcl::Index height, nlcl::Index width, std::size_t needed) const {
+    const bool is_limited = limit_ > 0 && limit_ < available();
+    const std::size_t most = is_limited ? limit_ : available();
+    nlcl::require<nlcl::MemoryError>(needed <= most, height, " x ", width, " pixels need ",
+                                     bytes_text(needed), " of memory, only ", bytes_text(most),
+                                     is_limited ? " are allowed" : " can be had");
   }
-  static void check(const nlcl::Image& image, std::size_t needed, std::size_t available) {
-    nlcl::require<nlcl::MemoryError>(needed <= available, image.height, " x ", image.width, " pixels need ",
-                                     bytes_text(needed), " of memory, only ", bytes_text(available),
-                                     " can be had");
+
+  std::size_t available() const {
+    if constexpr (nlcl::has_cuda)
+      if (device_.is_cuda()) return nlcl::cuda::free_memory(device_.index) + pool().stats().cached;
+    return memory_limit();
   }
 
   nlcl::Pool& pool() const {
@@ -85,6 +86,7 @@ class PlanMemory {
   }
 
   nlcl::Device device_;
+  std::size_t limit_;
   nlcl::Shape last_shape_;
 };
 

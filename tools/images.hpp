@@ -1,62 +1,63 @@
 // What programs share that turn images into images: one file into some, or all of a folder into some folders.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cctype>
-#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "common.hpp"
-#include "nlcl/io/image.hpp"
+#include "nlcl/io/image_format.hpp"
+#include "paths.hpp"
+#include "system.hpp"
 
 namespace tools {
 
-namespace fs = std::filesystem;
-
 inline const fs::path standard_stream = "-";
-inline const std::set<std::string> image_extensions{".png", ".jpg", ".jpeg", ".bmp", ".tga"};
 
-inline std::string extension_of(const fs::path& path) {
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension;
+// As messages name what is read.
+inline std::string input_name(const fs::path& input) {
+  return input == standard_stream ? "standard input" : input.string();
+}
+
+// What was found in a folder, by name. Throws UsageError if that ended with an error, or there is nothing.
+inline std::vector<fs::path> found_in(const fs::path& folder, std::vector<fs::path> images,
+                                      const std::error_code& error) {
+  nlcl::require<UsageError>(!error, "cannot read the folder ", folder.string(), ": ", error.message());
+  nlcl::require<UsageError>(!images.empty(), "no images (", nlcl::image_extensions(), ") in the folder ",
+                            folder.string());
+  std::ranges::sort(images);
+  return images;
 }
 
 // Those of the folder itself, by name.
 inline std::vector<fs::path> images_in(const fs::path& folder) {
   std::vector<fs::path> images;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    if (image_extensions.contains(extension_of(entry.path())) && !entry.is_directory())
-      images.push_back(entry.path());
-  nlcl::require<UsageError>(!error, "cannot read the folder ", folder.string(), ": ", error.message());
-  nlcl::require<UsageError>(!images.empty(), "no images (.png, .jpg, .jpeg, .bmp, .tga) in the folder ",
-                            folder.string());
-  std::ranges::sort(images);
-  return images;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error))
+    if (nlcl::image_format_of(entry->path()) && !is_folder(entry->path())) images.push_back(entry->path());
+  return found_in(folder, std::move(images), error);
 }
 
-// Input and outputs are all files or all folders.
+// A folder, or a name that nobody has and that is not an image's.
+inline bool could_be_folder(const fs::path& path) {
+  const bool is_image = path == standard_stream || nlcl::image_format_of(path);
+  return is_folder(path) || (!is_there(path) && !is_image);
+}
+
+// Input and outputs are all files or all folders; an empty one is not asked for.
 inline void check_kinds(const fs::path& input, const std::vector<fs::path>& outputs) {
-  const bool is_folder = fs::is_directory(input);
-  for (const fs::path& output : outputs) {
-    const bool is_image = output == standard_stream || image_extensions.contains(extension_of(output));
-    const bool could_be_folder = fs::is_directory(output) || (!fs::exists(output) && !is_image);
-    nlcl::require<UsageError>(is_folder ? could_be_folder : !fs::is_directory(output), input.string(),
-                              is_folder ? " is a folder and " : " is a file and ", output.string(),
-                              is_folder ? " is not" : " is a folder");
-  }
+  const bool are_folders = is_folder(input);
+  for (const fs::path& output : outputs)
+    nlcl::require<UsageError>(output.empty() || (are_folders ? could_be_folder(output) : !is_folder(output)),
+                              input.string(), are_folders ? " is a folder and " : " is a file and ",
+                              output.string(), are_folders ? " is not" : " is a folder");
 }
-
-// The same for all names of a file that is there or could be.
-inline fs::path place_of(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)); }
 
 // Nothing is written twice, nor over what is read. A job has an `input` and `outputs()`.
 template <class Job>
@@ -77,80 +78,75 @@ void check_collisions(const std::vector<Job>& jobs) {
 }
 
 // The folder of the results exists, or is created for a folder of images, and can be written to.
-inline void prepare_place(const fs::path& output, bool is_folder) {
+inline void prepare_place(const fs::path& output, bool is_for_folder) {
   std::error_code error;
   if (output == standard_stream || fs::is_other(output, error)) return;  // a device
   error.clear();
-  if (is_folder) fs::create_directories(output, error);
-  const fs::path folder = is_folder ? output : output.has_parent_path() ? output.parent_path() : ".";
-  if (!error && access(folder.c_str(), W_OK) != 0) error = {errno, std::generic_category()};
+  if (is_for_folder) fs::create_directories(output, error);
+  const fs::path folder = is_for_folder ? output : output.has_parent_path() ? output.parent_path() : ".";
+  if (!error) error = check_writable(folder);
   nlcl::require<UsageError>(!error, "cannot write to the folder ", folder.string(), ": ", error.message());
 }
 
-// For CLI11's check(): what is wrong with the name of an input, nothing if it is there.
-inline std::string check_exists(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored) ? "" : "no such file or folder: " + path;
+// Each of the files that is asked for can be written, and none is written twice or over what is read.
+inline void check_files(const std::vector<fs::path>& outputs, const std::vector<fs::path>& inputs) {
+  std::set<fs::path> read, written;
+  for (const fs::path& input : inputs)
+    if (!input.empty()) read.insert(place_of(input));
+  for (const fs::path& output : outputs) {
+    if (output.empty()) continue;
+    const fs::path place = place_of(output);
+    nlcl::require<UsageError>(!is_folder(output), output.string(), " is a folder, expected a file");
+    nlcl::require<UsageError>(!read.contains(place), output.string(), " would overwrite an input");
+    nlcl::require<UsageError>(written.insert(place).second, output.string(), " would be written twice");
+    prepare_place(output, false);
+  }
+}
+
+// The name of a file that is not asked for, or ends in this.
+inline void check_extension(const fs::path& output, const std::string& extension) {
+  const std::string found = nlcl::extension_of(output);
+  nlcl::require<UsageError>(output.empty() || found == extension, output.string(), ": the name ends in '",
+                            found, "', expected ", extension);
+}
+
+// The format of an image that is to be written, by its name. `instead` is what the message offers besides.
+inline const nlcl::ImageFormat& written_format(const fs::path& output, const char* instead = "") {
+  const nlcl::ImageFormat* const format = nlcl::image_format_of(output);
+  nlcl::require<UsageError>(format && format->encode, output.string(), ": the name ends in '",
+                            nlcl::extension_of(output), "', expected ", nlcl::written_image_extensions(),
+                            instead);
+  return *format;
 }
 
 // One job after the other: body(job) says whether it took time, or throws what is wrong with the job, which describe(error,
-// job) puts into words. The others are done all the same. Stops after the current image when asked to. Returns the exit
-// code.
+// job) puts into words. The others are done all the same. Stops after the current image when asked to, and within it if the body
+// throws Stopped. Returns the exit code.
 template <class Job>
 int for_each_image(const std::string& program, const std::vector<Job>& jobs, const Progress& progress,
                    const auto& describe, const auto& body) {
   int code = all_done;
   std::size_t done = 0, computed = 0;
+  const auto stopped = [&] {
+    progress.say(nlcl::text(program, ": stopped after ", done, " of ", jobs.size(), " images"));
+    return exit_code_of_stop();
+  };
   for (const Job& job : jobs) {
-    if (stop_signal) {
-      progress.say(nlcl::text(program, ": stopped after ", done, " of ", jobs.size(), " images"));
-      return 128 + stop_signal;
-    }
-    progress.show(done++, computed);
+    if (stop_signal) return stopped();
+    progress.show(done, computed);
     try {
       computed += body(job) ? 1 : 0;
+      ++done;
+    } catch (const Stopped&) {
+      return stopped();
     } catch (const std::exception& error) {
+      ++done;
       progress.say(program + ": " + describe(error, job));
       code = std::max<int>(code, code_of(error));
     }
   }
   progress.show(done, computed);
   return code;
-}
-
-// Three channels: what the model and its user see of an image.
-inline nlcl::Image colours_of(const nlcl::Image& image) {
-  nlcl::Image colours = without_alpha(image);
-  if (colours.channels == 3) return colours;
-  nlcl::Image result{colours.height, colours.width, 3, {}};
-  result.pixels.reserve(3 * colours.pixels.size());
-  for (const std::uint8_t level : colours.pixels) result.pixels.insert(result.pixels.end(), 3, level);
-  return result;
-}
-
-// The pictures in a grid, on white.
-inline nlcl::Image sheet_of(const std::vector<std::vector<nlcl::Image>>& rows) {
-  constexpr nlcl::Index gap = 4;
-  nlcl::Index width = 0, height = gap;
-  for (const std::vector<nlcl::Image>& row : rows) {
-    for (const nlcl::Image& picture : row) width = std::max(width, picture.width);
-    height += row.front().height + gap;
-  }
-  const nlcl::Index whole = gap + static_cast<nlcl::Index>(rows.front().size()) * (width + gap);
-  nlcl::Image sheet{height, whole, 3,
-                    std::vector<std::uint8_t>(static_cast<std::size_t>(height * whole * 3), 255)};
-  nlcl::Index top = gap;
-  for (const std::vector<nlcl::Image>& row : rows) {
-    nlcl::Index left = gap;
-    for (const nlcl::Image& picture : row) {
-      for (nlcl::Index y = 0; y < picture.height; ++y)
-        std::copy_n(picture.pixels.begin() + y * picture.width * 3, picture.width * 3,
-                    sheet.pixels.begin() + ((top + y) * whole + left) * 3);
-      left += width + gap;
-    }
-    top += row.front().height + gap;
-  }
-  return sheet;
 }
 
 }  // namespace tools

@@ -137,9 +137,9 @@ double measure_peak_operations() {
 }
 
 // A copy that reads and writes `bytes` in all: bytes per second. A benchmark is compared with a copy of its
-// own size, since what fits into the caches is copied several times as fast.
+// own size, since what fits into the caches is copied several times as fast; no cache holds a gigabyte.
 double measure_copy_bandwidth(double bytes) {
-  const Index count = std::max<Index>(1, static_cast<Index>(bytes / (2 * sizeof(float))));
+  const Index count = std::max<Index>(1, static_cast<Index>(std::min(bytes, 0x1p30) / (2 * sizeof(float))));
   const Tensor<float> from = Tensor<float>::full({count}, 1, device);
   Tensor<float> to = Tensor<float>::zeros({count}, device);
   float* const out = to.mutable_data();
@@ -277,7 +277,7 @@ Work training_step(Index batch, Index side) {
           device.is_cuda() ? training_bytes(batch, side) : 0};
 }
 
-// The least that the plan must move, as in cuda/nlcl/model/generator_plan.cuh: 101 maps, and an image twice.
+// The least that the plan must move, as in cuda/nlcl/model/cuda_plan.cuh: 101 maps, and an image twice.
 double plan_bytes(Index height, Index width) {
   const double pixels = static_cast<double>(height * width);
   return pixels * (101 * 32 * (precision() == Precision::bf16 ? 2.0 : 4.0) + 2 * 3 * 4);
@@ -290,9 +290,25 @@ Work plan_work(Index height, Index width) {
           device.is_cuda() ? plan_bytes(height, width) : 0};
 }
 
+// The same in tiles of the side that most weights were trained on: what they compute and move, and the image and all
+// tiles to cut them and to blend them.
+Work tiled_work(Index height, Index width) {
+  constexpr Index side = 96;
+  Generator<float> network = generator();
+  network.set_tile(side);
+  const GeneratorPlan plan(network);
+  const auto x = random_tensor({1, height, width, 3}, 7);
+  const Tiling tiling(height, width, side);
+  const Index rows = tiling.rows().side(), columns = tiling.columns().side();
+  const auto tiles = static_cast<double>(tiling.size());
+  return {[=] { plan(x); }, tiles * generator_operations(rows, columns),
+          device.is_cuda() ? tiles * plan_bytes(rows, columns) +
+                                 2 * bytes_of({x.size(), tiling.shape(tiling.size(), 3).size()})
+                           : 0};
+}
+
 // The same, recorded and replayed.
-Work replayed_plan(Index height, Index width) {
-  Work work = plan_work(height, width);
+Work replayed(Work work) {
   if constexpr (has_cuda)
     if (device.is_cuda()) {
       work.run();
@@ -392,6 +408,8 @@ std::vector<Benchmark> benchmarks() {
        [](const Options& o) { return training_step(1, o.height); }},
       {"generator", "the generator, fused plan for inference",
        [](const Options& o) { return plan_work(o.height, o.width); }},
+      {"generator-tiles", "the same in tiles of 96",
+       [](const Options& o) { return tiled_work(o.height, o.width); }},
       {"generator-ops", "the generator, operation by operation, not recorded",
        [](const Options& o) {
          const Generator<float> network = generator();
@@ -412,9 +430,12 @@ std::vector<Benchmark> benchmarks() {
     all.push_back({"training-step-" + std::to_string(batch), text("the same with a batch of ", batch),
                    [=](const Options& o) { return training_step(batch, o.height); }, Benchmark::On::cuda});
   all.push_back({"generator-replayed", "the plan recorded as a graph and replayed",
-                 [](const Options& o) { return replayed_plan(o.height, o.width); }, Benchmark::On::cuda});
+                 [](const Options& o) { return replayed(plan_work(o.height, o.width)); },
+                 Benchmark::On::cuda});
   all.push_back({"generator-512x1024", "the same for 512 x 1024 pixels, whatever the given size",
-                 [](const Options&) { return replayed_plan(512, 1024); }, Benchmark::On::cuda});
+                 [](const Options&) { return replayed(plan_work(512, 1024)); }, Benchmark::On::cuda});
+  all.push_back({"generator-tiles-512x1024", "the same in tiles of 96",
+                 [](const Options&) { return replayed(tiled_work(512, 1024)); }, Benchmark::On::cuda});
   all.push_back({"residual_block", "one of 32 channels, forward and backward", [](const Options& o) {
                    const auto x = random_tensor({1, o.height, o.width, 32}, 1),
                               weight = random_tensor({3, 3, 32, 32}, 2), bias = random_tensor({32}, 3),
@@ -546,18 +567,22 @@ int main(int argc, char** argv) {
       "peak (of a copy, where data is moved), and the peak memory of the process.",
       "nlcl-bench"};
   Options options;
-  app.add_option("names", options.names, "benchmarks to run (default: all)");
-  app.add_option("--height", options.height, "image height in pixels")
-      ->check(CLI::Range(1, 1 << 15))
-      ->capture_default_str();
-  app.add_option("--width", options.width, "image width in pixels")
-      ->check(CLI::Range(1, 1 << 15))
-      ->capture_default_str();
-  app.add_option("--repeat", options.repeat, "runs, after one that is not counted")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+  app.add_option("names", options.names, "benchmarks to run (default: all)")->option_text("NAME ...");
+  app.add_option("--height", options.height, "image height in pixels (default: 256)")
+      ->check(tools::within(1, 1 << 15))
+      ->option_text("N");
+  app.add_option("--width", options.width, "image width in pixels (default: 256)")
+      ->check(tools::within(1, 1 << 15))
+      ->option_text("N");
+  app.add_option("--repeat", options.repeat, "runs, after one that is not counted (default: 9)")
+      ->check(tools::within(1, 1 << 20))
+      ->option_text("N");
   app.add_flag("--json", options.json, "print JSON");
   app.add_flag("--list", options.list, "name the benchmarks");
   options.compute.add_to(app);
+  app.footer(
+      "Exit codes: 0 all done; 2 wrong usage; 3 out of memory, or no such device; 130 stopped by Ctrl-C, 143 "
+      "by "
+      "SIGTERM.");
   return tools::run(app, argc, argv, [&] { return bench(options, app); });
 }

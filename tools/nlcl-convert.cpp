@@ -5,11 +5,14 @@
 #include <utility>
 #include <vector>
 
+#include "checkpoint.hpp"
 #include "common.hpp"
 #include "nlcl/core/elementwise.hpp"
 #include "nlcl/io/checkpoint.hpp"
 #include "nlcl/io/module_state.hpp"
 #include "nlcl/model/generator.hpp"
+#include "numbers.hpp"
+#include "paths.hpp"
 
 namespace fs = std::filesystem;
 using namespace nlcl;
@@ -27,31 +30,20 @@ constexpr const char* notes =
     "The mean of the weights that a run has had at several of its steps can be better than each of them, "
     "while its rate\n"
     "has not fallen: training goes round a good place then. Weights of other runs have no such mean.\n\n"
-    "Exit codes: 0 done; 1 IN is not valid or OUT cannot be written; 2 wrong usage, or IN is missing.\n\n"
+    "Exit codes: 0 done; 1 IN is not valid or OUT cannot be written; 2 wrong usage, or IN is missing;\n"
+    "130 stopped by Ctrl-C, 143 by SIGTERM.\n\n"
     "Examples:\n"
     "  nlcl-convert latest_net_Back.pth back.safetensors --metadata license=MIT\n"
-    "  nlcl-convert RUN/checkpoints/step-00000200.safetensors a.safetensors --part average.G_B\n"
+    "  nlcl-convert RUN/checkpoints/step-00000200.safetensors a.safetensors --key average.G_B\n"
     "  nlcl-convert a.safetensors mean.safetensors --mean b.safetensors --mean c.safetensors";
 
 struct Options {
   fs::path input, output;
-  std::string part;                   // of a checkpoint's tensors, those of the network of this name
+  std::string key;                    // of the network or state dict, where there are several
   std::vector<fs::path> others;       // to take the mean with
   Index tile = -1;                    // of a generator; -1: as it is
   std::vector<std::string> metadata;  // KEY=VALUE
 };
-
-// A checkpoint, or of one network in it alone, under the names that its own file has.
-StateFile read(const fs::path& path, const std::string& part) {
-  StateFile file = read_checkpoint(path);
-  if (part.empty()) return file;
-  const std::string prefix = part + ".";
-  std::erase_if(file.tensors, [&](const RawTensor& tensor) { return !tensor.name.starts_with(prefix); });
-  require<FormatError>(!file.tensors.empty(), path.string(), ": no tensor has a name that begins with '",
-                       prefix, "'");
-  for (RawTensor& tensor : file.tensors) tensor.name.erase(0, prefix.size());
-  return file;
-}
 
 // Of checkpoints of one network, in float32; metadata are those of the first. (Izmailov et al., Averaging Weights Leads to
 // Wider Optima and Better Generalization, 2018.)
@@ -59,7 +51,7 @@ StateFile mean_of(StateFile first, const Options& options) {
   std::vector<Tensor<double>> sums;
   for (const RawTensor& tensor : first.tensors) sums.push_back(to_tensor<double>(tensor));
   for (const fs::path& path : options.others) {
-    const StateFile other = read(path, options.part);
+    const StateFile other = read_checkpoint(path, options.key);
     require<FormatError>(other.tensors.size() == sums.size(), path.string(), ": ", other.tensors.size(),
                          " tensors, expected ", sums.size(), " as in the first");
     for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -85,7 +77,7 @@ StateFile mean_of(StateFile first, const Options& options) {
 void set_tile(StateFile& file, Index side) {
   try {
     Generator<float> generator;
-    load_state(generator, file);
+    load_state(generator, file, tools::is_beside_generator);
     std::erase_if(file.tensors, [](const RawTensor& tensor) { return tensor.name == "gen.tile"; });
     if (side > 0)
       file.tensors.push_back(from_tensor("gen.tile", Tensor<float>::full({1}, static_cast<float>(side))));
@@ -110,7 +102,7 @@ int convert_checkpoint(const Options& options) {
     require<UsageError>(!fs::equivalent(input, options.output, ignored), options.output.string(),
                         " would overwrite the input");
 
-  StateFile file = read(options.input, options.part);
+  StateFile file = read_checkpoint(options.input, options.key);
   if (!options.others.empty()) file = mean_of(std::move(file), options);
   if (options.tile >= 0) set_tile(file, options.tile);
   for (const std::string& entry : options.metadata) {
@@ -119,14 +111,13 @@ int convert_checkpoint(const Options& options) {
   }
   write_checkpoint(options.output, file);
   if (is_torch && !file.metadata.empty())
-    std::cerr << "nlcl-convert: " << file.metadata.size()
-              << " entries of metadata are left out, a PyTorch checkpoint "
-              << "has no place for them\n";
+    tools::say(text("nlcl-convert: ", file.metadata.size(),
+                    " entries of metadata are left out, a PyTorch checkpoint has no place for them"));
 
-  Index parameters = 0;
-  for (const RawTensor& tensor : file.tensors) parameters += tensor.shape.size();
-  std::cout << options.output.string() << ": " << file.tensors.size() << " tensors, " << parameters
-            << " parameters, " << fs::file_size(options.output) << " bytes\n";
+  const std::uintmax_t size = fs::file_size(options.output, ignored);  // a pipe has none
+  tools::print(text(options.output.string(), ": ", file.tensors.size(), " tensors, ",
+                    tools::form_of(file).parameters, " parameters",
+                    ignored ? "" : text(", ", size, " bytes")));
   return tools::all_done;
 }
 
@@ -138,26 +129,27 @@ int main(int argc, char** argv) {
   Options options;
   app.add_option("IN", options.input, "checkpoint to read")
       ->required()
-      ->check(CLI::ExistingFile)
+      ->check(tools::check_file)
       ->option_text(" ");
   app.add_option("OUT", options.output, "checkpoint to write")->required()->option_text(" ");
   app.add_option(
-         "--part", options.part,
-         "only the network of this name: of a run's checkpoint G_B, G_R, and average.G_B, average.G_R")
+         "--key,--part", options.key,
+         "only the network or state dict of this name: of a run's checkpoint G_B, G_R, and average.G_B, "
+         "average.G_R")
       ->option_text("NAME");
   app.add_option("--mean", options.others, "take the mean of IN and this one; may be repeated")
       ->allow_extra_args(false)
-      ->check(CLI::ExistingFile)
+      ->check(tools::check_file)
       ->option_text("FILE");
   app.add_option(
          "--tile", options.tile,
          "of a generator: take images in squares of N pixels, the crop that it was trained on; 0: whole")
-      ->check(CLI::Range(Index{0}, Tiling::largest_side))
+      ->check(tools::within<Index>(0, Tiling::largest_side))
       ->option_text("N");
   app.add_option("--metadata", options.metadata, "text for a safetensors file; may be repeated")
       ->allow_extra_args(false)
       ->check([](const std::string& entry) {
-        return entry.find('=') + 1 > 1 ? "" : "expected KEY=VALUE, is " + entry;
+        return entry.find('=') + 1 > 1 && is_utf8(entry) ? "" : "expected KEY=VALUE in UTF-8, is " + entry;
       })
       ->option_text("KEY=VALUE");
   return tools::run(app, argc, argv, [&] { return convert_checkpoint(options); });

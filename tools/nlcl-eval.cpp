@@ -1,12 +1,8 @@
-// Judges images against the truth, PSNR and SSIM of each and the mean, or without one by NIQE, and takes the rain off first
-// if asked to.
+// Judges images against the truth, PSNR and SSIM of each and the mean, or without one by NIQE and the rain that is left, and
+// takes the rain off first if asked to.
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,26 +10,30 @@
 #include "common.hpp"
 #include "generator.hpp"
 #include "images.hpp"
+#include "nlcl/analysis/evaluation.hpp"
 #include "nlcl/analysis/metrics.hpp"
 #include "nlcl/analysis/niqe.hpp"
 #include "nlcl/io/file.hpp"
 #include "nlcl/io/image.hpp"
+#include "nlcl/io/image_format.hpp"
 #include "nlcl/io/safetensors.hpp"
+#include "nlcl/pages/sheet.hpp"
 #include "pairs.hpp"
 
 namespace fs = std::filesystem;
 using namespace nlcl;
 using tools::UsageError;
-using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr const char* purpose =
+const std::string purpose =
     "Judges images against the truth: PSNR and SSIM of the colours and of the luminance Y, of each image and "
     "the mean;\n"
-    "and with --niqe by how natural they look, which needs no truth.\n"
-    "RESULT, TRUTH and IN are all files or all folders (PNG, JPEG, BMP and TGA; not of subfolders); in "
-    "folders, images\n"
+    "and without a truth, with --niqe by how natural they look, with --rain-left by how much rain is in "
+    "them.\n"
+    "RESULT, TRUTH and IN are all files or all folders (" +
+    image_format_names(" and ") +
+    "; not of subfolders); in folders, images\n"
     "of the same name without the extension belong together, and those of one scene: norain-1 and rain-1, 1 "
     "and "
     "1.derained.\n"
@@ -46,6 +46,10 @@ constexpr const char* notes =
     "was "
     "fitted on, and\n"
     "cannot be compared with those of other programs.\n\n"
+    "The rain is how much stronger steep bright lines are than level ones, from -1 to 1: about 0 without "
+    "rain, "
+    "lower is\n"
+    "better. The shift is how far the colours of wide areas are from those of the input, in CIE Lab.\n\n"
     "An image that is equal to its truth has an infinite PSNR: inf, in JSON null. The mean PSNR and the gain "
     "leave it out.\n\n"
     "The sheet has one row per image, from left to right: input (if given), result, truth, error. The error "
@@ -56,11 +60,11 @@ constexpr const char* notes =
     "Ctrl-C stops after the current image, and tells what is known by then; a second one stops at once.\n\n"
     "Exit codes: 0 all done; 1 some images failed, or have no partner; 2 wrong usage, or weights that are "
     "missing or not\n"
-    "valid; 3 out of memory, or no such device; 130 stopped by Ctrl-C.\n\n"
+    "valid; 3 out of memory, or no such device; 130 stopped by Ctrl-C, 143 by SIGTERM.\n\n"
     "Examples:\n"
     "  nlcl-eval --result clean --truth truth --input rainy --csv clean.csv --sheet clean.png\n"
     "  nlcl-eval --input rainy --weights back.safetensors --truth truth\n"
-    "  nlcl-eval --input rainy --weights back.safetensors --niqe models/niqe.safetensors\n"
+    "  nlcl-eval --input rainy --weights back.safetensors --niqe models/niqe.safetensors --rain-left\n"
     "  nlcl-eval --fit-niqe photographs -o niqe.safetensors";
 
 // One image: what is judged, the truth, and the input; what is not given is empty. A whole folder looks the
@@ -79,38 +83,21 @@ struct Job {
 struct Options {
   Job whole;
   fs::path weights, niqe;
+  std::string key;              // of the weights, where there are several
   fs::path photographs, model;  // to fit NIQE on, and where to write what was fitted
   fs::path csv, json, sheet;
+  bool rain_left = false;
   std::size_t sheet_rows = 8;
   Index sheet_width = 320;  // pixels of one picture
   bool quiet = false;
   tools::Compute compute;
 };
 
-struct Verdict {
-  std::string name;
-  Quality result;
-  std::optional<Quality> input;
-};
-
-struct Report {
-  std::vector<QualityInfo> columns;  // what is measured
-  std::vector<Verdict> images;
-  std::vector<tools::Unpaired> failures;
-};
-
-std::vector<QualityInfo> columns_of(const Options& options) {
-  std::vector<QualityInfo> columns;
-  if (!options.whole.truth.empty()) columns.assign(quality_table.begin(), quality_table.end());
-  if (!options.niqe.empty()) columns.push_back(niqe_info);
-  return columns;
-}
-
 // ---------------------------------------------------- what to do, checked before the first image is read
 
-std::vector<Job> jobs_in_folders(const Job& whole, std::vector<tools::Unpaired>& failures) {
-  tools::Pairs pairs = tools::pairs_in(whole.files());
-  failures = std::move(pairs.failures);
+std::vector<Job> jobs_in_folders(const Job& whole, std::vector<Evaluation::Failure>& failures) {
+  const tools::Pairs pairs = tools::pairs_in(whole.files());
+  for (const auto& [name, reason] : pairs.failures) failures.push_back({name, reason});
   std::vector<Job> jobs;
   for (const tools::Pairs::Row& row : pairs.rows) {
     Job& job = jobs.emplace_back(Job{{}, {}, {}, row.name});
@@ -121,69 +108,25 @@ std::vector<Job> jobs_in_folders(const Job& whole, std::vector<tools::Unpaired>&
   return jobs;
 }
 
-std::vector<Job> jobs_of(const Options& options, std::vector<tools::Unpaired>& failures) {
+std::vector<Job> jobs_of(const Options& options, std::vector<Evaluation::Failure>& failures) {
   Job whole = options.whole;
   require<UsageError>(!whole.result.empty() || !options.weights.empty(),
                       "nothing to judge: expected --result, or --input and --weights");
-  require<UsageError>(!whole.truth.empty() || !options.niqe.empty(),
-                      "nothing to judge by: expected --truth, or --niqe");
+  require<UsageError>(!whole.truth.empty() || !options.niqe.empty() || options.rain_left,
+                      "nothing to judge by: expected --truth, --niqe or --rain-left");
   const fs::path first = whole.truth.empty() ? whole.files().front() : whole.truth;
   tools::check_kinds(first, whole.files());
-  if (fs::is_directory(first)) return jobs_in_folders(whole, failures);
+  if (tools::is_folder(first)) return jobs_in_folders(whole, failures);
   whole.name = (whole.result.empty() ? whole.input : whole.result).stem().string();
   return {whole};
 }
 
 void check_outputs(const Options& options, const std::vector<Job>& jobs) {
-  if (!options.sheet.empty()) {
-    const std::string extension = tools::extension_of(options.sheet);
-    require<UsageError>(extension == ".png" || extension == ".jpg" || extension == ".jpeg",
-                        options.sheet.string(), ": the name ends in '", extension,
-                        "', expected .png, .jpg or .jpeg");
-  }
-  std::set<fs::path> inputs, outputs;
-  for (const fs::path& file : {options.weights, options.niqe})
-    if (!file.empty()) inputs.insert(tools::place_of(file));
+  if (!options.sheet.empty()) tools::written_format(options.sheet);
+  std::vector<fs::path> inputs{options.weights, options.niqe};
   for (const Job& job : jobs)
-    for (const fs::path& file : job.files()) inputs.insert(tools::place_of(file));
-  for (const fs::path& output : {options.csv, options.json, options.sheet}) {
-    if (output.empty()) continue;
-    const fs::path place = tools::place_of(output);
-    require<UsageError>(!fs::is_directory(output), output.string(), " is a folder, expected a file");
-    require<UsageError>(!inputs.contains(place), output.string(), " would overwrite an input");
-    require<UsageError>(outputs.insert(place).second, output.string(), " would be written twice");
-    tools::prepare_place(output, false);
-  }
-}
-
-// ------------------------------------------------------------------------------------------------- the sheet
-
-// Not wider than `width`: each pixel is the mean of those that it stands for.
-Image fitted(const Image& image, Index width) {
-  if (image.width <= width) return image;
-  Image result{std::max<Index>(1, image.height * width / image.width), width, 3, {}};
-  result.pixels.reserve(static_cast<std::size_t>(result.height * result.width * 3));
-  for (Index y = 0; y < result.height; ++y)
-    for (Index x = 0; x < result.width; ++x) {
-      const Index top = y * image.height / result.height, bottom = (y + 1) * image.height / result.height;
-      const Index left = x * image.width / width, right = (x + 1) * image.width / width;
-      const Index area = (bottom - top) * (right - left);
-      for (Index c = 0; c < 3; ++c) {
-        Index sum = area / 2;  // rounds to the nearest
-        for (Index i = top; i < bottom; ++i)
-          for (Index j = left; j < right; ++j)
-            sum += image.pixels[static_cast<std::size_t>((i * image.width + j) * 3 + c)];
-        result.pixels.push_back(static_cast<std::uint8_t>(sum / area));
-      }
-    }
-  return result;
-}
-
-Image error_map(const Image& image, const Image& truth) {
-  Image map = image;
-  for (std::size_t i = 0; i < map.pixels.size(); ++i)
-    map.pixels[i] = static_cast<std::uint8_t>(std::min(255, 4 * std::abs(image.pixels[i] - truth.pixels[i])));
-  return map;
+    for (const fs::path& file : job.files()) inputs.push_back(file);
+  tools::check_files({options.csv, options.json, options.sheet}, inputs);
 }
 
 // ------------------------------------------------------------------------------------------------ one image
@@ -191,39 +134,36 @@ Image error_map(const Image& image, const Image& truth) {
 class Judge {
  public:
   Judge(const Options& options, Device device) : options_(options), device_(device), memory_(device) {
-    if (!options.weights.empty()) plan_ = tools::read_plan(options.weights, device);
+    if (!options.weights.empty()) plan_ = tools::read_plan(options.weights, options.key, device);
     if (!options.niqe.empty()) model_ = read_model(options.niqe);
   }
 
+  BlindMeasures blind() const { return {model_ ? &*model_ : nullptr, options_.rain_left}; }
+
   Verdict operator()(const Job& job) {
-    Image truth, input, result;
-    if (!job.truth.empty()) truth = tools::colours_of(read_image(job.truth));
+    JudgedImages images;
+    auto& [result, truth, input] = images;
+    if (!job.truth.empty()) truth = to_rgb(read_image(job.truth));
     if (!job.input.empty()) {
       const Image source = read_image(job.input);
-      input = tools::colours_of(source);
+      input = to_rgb(source);
       check_size(job.input, input, job.truth, truth);
-      if (plan_) result = tools::colours_of(derained(source));
+      if (plan_) result = to_rgb(derained(source));
     }
     if (!plan_) {
-      result = tools::colours_of(read_image(job.result));
+      result = to_rgb(read_image(job.result));
       check_size(job.result, result, job.truth, truth);
       if (truth.pixels.empty() && !input.pixels.empty()) check_size(job.result, result, job.input, input);
     }
-    Verdict verdict{job.name, judged(result, truth), std::nullopt};
-    if (!job.input.empty()) verdict.input = judged(input, truth);
-    if (!options_.sheet.empty() && rows_.size() < options_.sheet_rows) add_row(input, result, truth);
+    Verdict verdict = verdict_on(job.name, images, blind());
+    if (!options_.sheet.empty() && rows_.size() < options_.sheet_rows)
+      rows_.push_back(sheet_row(images, options_.sheet_width));
     return verdict;
   }
 
   const std::vector<std::vector<Image>>& rows() const { return rows_; }
 
  private:
-  Quality judged(const Image& image, const Image& truth) const {
-    Quality values = truth.pixels.empty() ? Quality() : quality(image, truth);
-    if (model_) values.niqe = niqe(image, *model_);
-    return values;
-  }
-
   static void check_size(const fs::path& file, const Image& image, const fs::path& truth_file,
                          const Image& truth) {
     if (truth.pixels.empty()) return;
@@ -244,16 +184,9 @@ class Judge {
 
   // As nlcl-derain writes it: grey images stay grey.
   Image derained(const Image& image) {
-    memory_.prepare(image, *plan_);
+    memory_.prepare(image.height, image.width, *plan_);
     const Image clean = to_image((*plan_)(to_tensor(image).to(device_)).to(Device::cpu()));
     return image.channels < 3 ? to_grey(clean) : clean;
-  }
-
-  void add_row(const Image& input, const Image& result, const Image& truth) {
-    std::vector<Image>& row = rows_.emplace_back();
-    const Image error = truth.pixels.empty() ? Image() : error_map(result, truth);
-    for (const Image& image : {input, result, truth, error})
-      if (!image.pixels.empty()) row.push_back(fitted(image, options_.sheet_width));
   }
 
   const Options& options_;
@@ -266,27 +199,9 @@ class Judge {
 
 // ---------------------------------------------------------------------------------------------- the numbers
 
-Quality mean_of(const Report& report, bool is_input) {
-  std::vector<Quality> values;
-  for (const Verdict& image : report.images) values.push_back(is_input ? *image.input : image.result);
-  return mean_quality(values, report.columns);
-}
-
-// The mean of what was gained; as the means, over the images for which that is finite.
-Quality gain_of(const Report& report) {
-  std::vector<Quality> values;
-  for (const Verdict& image : report.images) {
-    Quality& gain = values.emplace_back();
-    for (const QualityInfo& info : report.columns)
-      gain.*info.value = image.result.*info.value - *image.input.*info.value;
-  }
-  return values.size() == 1 ? values.front() : mean_quality(values, report.columns);
-}
-
 void print_row(const std::string& name, std::size_t width, const std::vector<Quality>& values,
                const std::vector<QualityInfo>& columns, bool is_gain = false) {
-  std::cout << std::left << std::setw(static_cast<int>(width)) << name << std::right << std::fixed
-            << (is_gain ? std::showpos : std::noshowpos);
+  std::cout << padded(name, width) << std::right << std::fixed << (is_gain ? std::showpos : std::noshowpos);
   for (const Quality& quality : values) {
     for (const QualityInfo& info : columns)
       std::cout << std::setw(9) << std::setprecision(info.digits) << quality.*info.value;
@@ -294,90 +209,29 @@ void print_row(const std::string& name, std::size_t width, const std::vector<Qua
   }
 }
 
-void print(const Report& report) {
-  const bool has_input = report.images.front().input.has_value();
-  std::size_t width = 5, equal = 0;
-  for (const Verdict& image : report.images) width = std::max(width, image.name.size());
+void print(const Evaluation& all) {
+  std::size_t width = 5;
+  for (const Verdict& image : all.images) width = std::max(width, columns_of(printable(image.name)));
 
-  if (has_input)
-    std::cout << std::setw(static_cast<int>(width)) << ""
-              << "   result" << std::setw(static_cast<int>(9 * report.columns.size() + 2)) << "input" << '\n';
-  std::cout << std::left << std::setw(static_cast<int>(width)) << "image" << std::right;
-  for (int part = 0; part <= has_input; ++part) {
-    for (const QualityInfo& info : report.columns) std::cout << std::setw(9) << info.title;
-    std::cout << (part == has_input ? "\n" : "   ");
+  if (all.has_input())
+    std::cout << padded("", width) << "   result" << std::setw(static_cast<int>(9 * all.columns.size() + 2))
+              << "input" << '\n';
+  std::cout << padded("image", width) << std::right;
+  for (int part = 0; part <= all.has_input(); ++part) {
+    for (const QualityInfo& info : all.columns) std::cout << std::setw(9) << info.title;
+    std::cout << (part == all.has_input() ? "\n" : "   ");
   }
-  for (const auto& [name, result, input] : report.images) {
-    print_row(name, width, input ? std::vector{result, *input} : std::vector{result}, report.columns);
-    equal += std::isinf(result.psnr);
+  for (const auto& [name, result, input] : all.images)
+    print_row(name, width, input ? std::vector{result, *input} : std::vector{result}, all.columns);
+  if (all.images.size() > 1) {
+    std::vector<Quality> means{all.mean_of_results()};
+    if (all.has_input()) means.push_back(all.mean_of_inputs());
+    print_row("mean", width, means, all.columns);
   }
-  if (report.images.size() > 1) {
-    std::vector<Quality> means{mean_of(report, false)};
-    if (has_input) means.push_back(mean_of(report, true));
-    print_row("mean", width, means, report.columns);
-  }
-  if (has_input) print_row("gain", width, {gain_of(report)}, report.columns, true);
-  if (equal > 0 && report.images.size() > 1)
-    std::cout << equal << " of " << report.images.size()
+  if (all.has_input()) print_row("gain", width, {all.gain()}, all.columns, true);
+  if (const std::size_t equal = all.equal_to_truth(); equal > 0 && all.images.size() > 1)
+    std::cout << equal << " of " << all.images.size()
               << " images equal to the truth, and left out of the mean PSNR\n";
-}
-
-Json json_of(const Quality& quality, const std::vector<QualityInfo>& columns) {
-  Json values;
-  for (const QualityInfo& info : columns)  // JSON knows no infinity
-    values[info.name] = std::isfinite(quality.*info.value) ? Json(quality.*info.value) : Json(nullptr);
-  return values;
-}
-
-std::string json_text(const Report& report) {
-  const bool has_input = report.images.front().input.has_value();
-  Json images = Json::array(), failures = Json::array();
-  for (const auto& [name, result, input] : report.images) {
-    Json& image = images.emplace_back(Json{{"image", name}, {"result", json_of(result, report.columns)}});
-    if (input) image["input"] = json_of(*input, report.columns);
-  }
-  for (const auto& [name, reason] : report.failures)
-    failures.push_back({{"image", name}, {"reason", reason}});
-  Json all{{"images", images}, {"mean", {{"result", json_of(mean_of(report, false), report.columns)}}}};
-  if (has_input) {
-    all["mean"]["input"] = json_of(mean_of(report, true), report.columns);
-    all["gain"] = json_of(gain_of(report), report.columns);
-  }
-  all["failed"] = failures;
-  return all.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
-}
-
-// In quotes where it has to be (RFC 4180).
-std::string csv_field(const std::string& plain) {
-  if (plain.find_first_of(",\"\r\n") == std::string::npos) return plain;
-  std::string quoted = "\"";
-  for (const char c : plain) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
-}
-
-std::string csv_text(const Report& report) {
-  const bool has_input = report.images.front().input.has_value();
-  std::string csv = "image";
-  for (const char* prefix : {"", "input_"})
-    if (*prefix == 0 || has_input)
-      for (const QualityInfo& info : report.columns) csv += text(',', prefix, info.name);
-  csv += '\n';
-  const auto add = [&](const Quality& quality) {
-    for (const QualityInfo& info : report.columns) {
-      const double value = quality.*info.value;
-      csv += ',' + (std::isfinite(value) ? Json(value).dump() : text(value));
-    }
-  };
-  for (const auto& [name, result, input] : report.images) {
-    csv += csv_field(name);
-    add(result);
-    if (input) add(*input);
-    csv += '\n';
-  }
-  csv += "mean";
-  add(mean_of(report, false));
-  if (has_input) add(mean_of(report, true));
-  return csv + '\n';
 }
 
 // ----------------------------------------------------------------------------------------------- all images
@@ -391,20 +245,20 @@ std::string reason_of(const std::exception& error, const Job& job) {
   return tools::message_of(error, (job.result.empty() ? job.input : job.result).string());
 }
 
-// Adds what becomes of each image to the report, and returns the exit code.
-int judge_all(const std::vector<Job>& jobs, const Options& options, Judge& judge, Report& report) {
+// Adds what becomes of each image, and returns the exit code.
+int judge_all(const std::vector<Job>& jobs, const Options& options, Judge& judge, Evaluation& all) {
   const tools::Progress progress("images", jobs.size(), jobs.size() > 1 && !options.quiet);
   int code = tools::all_done;
-  for (const tools::Unpaired& failure : report.failures) {
+  tools::defer_stops();
+  for (const Evaluation::Failure& failure : all.failures) {
     progress.say("nlcl-eval: " + failure.reason);
     code = tools::some_failed;
   }
-  tools::defer_stops();
   return std::max(code, tools::for_each_image("nlcl-eval", jobs, progress, reason_of, [&](const Job& job) {
                     try {
-                      report.images.push_back(judge(job));
+                      all.images.push_back(judge(job));
                     } catch (const std::exception& error) {
-                      report.failures.push_back({job.name, reason_of(error, job)});
+                      all.failures.push_back({job.name, reason_of(error, job)});
                       throw;
                     }
                     return true;
@@ -432,26 +286,25 @@ int fit(const Options& options) {
                     state_of(fit_niqe(blocks), {{"photographs", std::to_string(photographs.size())},
                                                 {"blocks", std::to_string(blocks.size())},
                                                 {"nlcl", version}}));
-  if (!options.quiet)
-    std::cerr << photographs.size() << " photographs, " << blocks.size() << " sharp blocks\n";
+  if (!options.quiet) tools::say(text(photographs.size(), " photographs, ", blocks.size(), " sharp blocks"));
   return code;
 }
 
 int evaluate(const Options& options, const CLI::App& app) {
   const Device device = options.compute.apply(app, options.quiet || options.weights.empty());
   if (!options.photographs.empty()) return fit(options);
-  Report report;
-  report.columns = columns_of(options);
-  const std::vector<Job> jobs = jobs_of(options, report.failures);
+  Evaluation all;
+  const std::vector<Job> jobs = jobs_of(options, all.failures);
   check_outputs(options, jobs);
   Judge judge(options, device);
-  const int code = judge_all(jobs, options, judge, report);
-  if (report.images.empty()) return code;
+  all.columns = quality_columns(!options.whole.truth.empty(), !options.whole.input.empty(), judge.blind());
+  const int code = judge_all(jobs, options, judge, all);
+  if (all.images.empty()) return code;
 
-  print(report);
-  if (!options.csv.empty()) write_file_atomically(options.csv, bytes_of(csv_text(report)));
-  if (!options.json.empty()) write_file_atomically(options.json, bytes_of(json_text(report)));
-  if (!options.sheet.empty()) write_image(options.sheet, tools::sheet_of(judge.rows()));
+  print(all);
+  if (!options.csv.empty()) write_file_atomically(options.csv, bytes_of(csv_text(all)));
+  if (!options.json.empty()) write_file_atomically(options.json, bytes_of(json_text(all)));
+  if (!options.sheet.empty()) write_image(options.sheet, sheet_of(judge.rows(), 4));
   return code;
 }
 
@@ -476,11 +329,15 @@ int main(int argc, char** argv) {
       ->excludes(result)
       ->needs(input)
       ->option_text("FILE");
+  tools::add_key(app, options.key);
   app.add_option("--niqe", options.niqe, "judge by NIQE too, or instead, with the model in this file")
       ->option_text("FILE");
+  app.add_flag("--rain-left", options.rain_left,
+               "judge by the rain that is left, and with --input by the shift of colours")
+      ->option_text(" ");
   auto* photographs = app.add_option("--fit-niqe", options.photographs,
                                      "fit a model of NIQE on a folder of good photographs");
-  photographs->check(CLI::ExistingDirectory)
+  photographs->check(tools::check_folder)
       ->excludes(result)
       ->excludes(truth)
       ->excludes(input)
@@ -495,11 +352,11 @@ int main(int argc, char** argv) {
   auto* sheet = app.add_option("--sheet", options.sheet, "write a sheet of pictures there, .png or .jpg");
   sheet->option_text("FILE");
   app.add_option("--rows", options.sheet_rows, "images on the sheet, the first by name (default: 8)")
-      ->check(CLI::Range(1, 1000))
+      ->check(tools::within(1, 1000))
       ->needs(sheet)
       ->option_text("N");
   app.add_option("--width", options.sheet_width, "of a picture on the sheet, at most (default: 320)")
-      ->check(CLI::Range(16, 4096))
+      ->check(tools::within(16, 4096))
       ->needs(sheet)
       ->option_text("N");
   options.compute.add_to(app);

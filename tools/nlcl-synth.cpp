@@ -9,9 +9,13 @@
 
 #include "common.hpp"
 #include "images.hpp"
-#include "nlcl/io/dataset.hpp"
+#include "nlcl/core/hash.hpp"
+#include "nlcl/io/bytes.hpp"
 #include "nlcl/io/image.hpp"
+#include "nlcl/io/image_format.hpp"
+#include "nlcl/pages/drawing.hpp"
 #include "nlcl/synth/rain.hpp"
+#include "nlcl/synth/weather.hpp"
 
 namespace fs = std::filesystem;
 using namespace nlcl;
@@ -19,9 +23,9 @@ using tools::UsageError;
 
 namespace {
 
-constexpr const char* purpose =
-    "Draws rain on a photograph, or on all images of a folder (PNG, JPEG, BMP and TGA; not of its "
-    "subfolders).\n"
+const std::string purpose =
+    "Draws rain on a photograph, or on all images of a folder (" + image_format_names(" and ") +
+    "; not of its subfolders).\n"
     "IN and OUT are both files or both folders. At least one of --output, --clean and --rain is to be given; "
     "a\n"
     "folder gets PNGs of the images' names. Grey images stay grey, and alpha is kept where the format has "
@@ -32,7 +36,8 @@ constexpr const char* notes =
     "angle,\n"
     "a length and so on that is given replaces that of the preset.\n\n"
     "Ctrl-C stops after the current image, a second one at once.\n\n"
-    "Exit codes: 0 all done; 1 some images failed; 2 wrong usage; 3 out of memory; 130 stopped by Ctrl-C.\n\n"
+    "Exit codes: 0 all done; 1 some images failed; 2 wrong usage; 3 out of memory;\n"
+    "130 stopped by Ctrl-C, 143 by SIGTERM.\n\n"
     "Examples:\n"
     "  nlcl-synth -i dry.jpg -o rainy.png --preset heavy --angle -20\n"
     "  nlcl-synth -i photos -o rainy --clean truth --vary --shrink 1024";
@@ -60,6 +65,8 @@ struct Options {
   int threads = 0;                                                // 0: one for each core
   bool is_varied = false, quiet = false;
 
+  bool is_weather() const { return preset == "weather"; }
+
   // Of one image.
   RainOptions rain(Random& random) const {
     RainOptions rain = preset == "any" ? any_rain_options(random) : presets.at(preset);
@@ -74,12 +81,8 @@ std::vector<Job> jobs_of(const Job& whole) {
   require<UsageError>(!whole.outputs().empty(), "nothing to write: expected --output, --clean or --rain");
   tools::check_kinds(whole.input, whole.outputs());
   std::vector<Job> jobs;
-  if (!fs::is_directory(whole.input)) {
-    for (const fs::path& output : whole.outputs()) {
-      const std::string extension = tools::extension_of(output);
-      require<UsageError>(extension == ".png" || extension == ".jpg" || extension == ".jpeg", output.string(),
-                          ": the name ends in '", extension, "', expected .png, .jpg or .jpeg");
-    }
+  if (!tools::is_folder(whole.input)) {
+    for (const fs::path& output : whole.outputs()) tools::written_format(output);
     jobs.push_back(whole);
   } else {
     for (const fs::path& image : tools::images_in(whole.input)) {
@@ -96,35 +99,38 @@ std::vector<Job> jobs_of(const Job& whole) {
 
 // Smaller by a whole factor, so that no side is longer than `longest`: each pixel is the mean of a square,
 // and what is left over at the right and at the bottom is cut off.
-Image shrunk(const Image& image, Index longest) {
+Image fitted_in(const Image& image, Index longest) {
   const Index factor = longest > 0 ? (std::max(image.height, image.width) + longest - 1) / longest : 1;
   if (factor <= 1) return image;
-  Image result{image.height / factor, image.width / factor, image.channels, {}};
-  require<ShapeError>(result.height > 0 && result.width > 0, image.height, " x ", image.width,
+  const Index height = image.height / factor, width = image.width / factor;
+  require<ShapeError>(height > 0 && width > 0, image.height, " x ", image.width,
                       " pixels cannot be shrunk by ", factor);
-  const Index area = factor * factor;
-  for (Index y = 0; y < result.height; ++y)
-    for (Index x = 0; x < result.width; ++x)
-      for (Index c = 0; c < result.channels; ++c) {
-        Index sum = area / 2;  // rounds to the nearest
-        for (Index i = 0; i < area; ++i) {
-          const Index row = y * factor + i / factor, column = x * factor + i % factor;
-          sum += image.pixels[static_cast<std::size_t>((row * image.width + column) * image.channels + c)];
-        }
-        result.pixels.push_back(static_cast<std::uint8_t>(sum / area));
-      }
-  return result;
+  return shrunk(image, {0, 0, height * factor, width * factor}, height, width);
 }
 
 void write(const fs::path& output, const Image& image) {
   if (output.empty()) return;
-  write_image(output, tools::extension_of(output) == ".png" ? image : without_alpha(image));
+  write_image(output, tools::written_format(output).has_alpha ? image : without_alpha(image));
+}
+
+// Grey stays grey, and alpha as it is.
+Image in_any_weather(const Image& clean, Random& random) {
+  const Weather weather = any_weather(random);
+  const Image taken = to_image(in_weather(to_tensor(clean), weather, random));
+  return with_alpha_of(clean.channels < 3 ? to_grey(taken) : taken, clean);
 }
 
 void draw_rain(const Job& job, const Options& options) {
-  const Image clean = shrunk(read_image(job.input), options.longest);
+  const Image clean = fitted_in(read_image(job.input), options.longest);
   const std::string name = job.input.stem().string();
   Random random(options.seed, fnv1a(bytes_of(name)));
+  if (options.is_weather()) {
+    const Image rainy = in_any_weather(clean, random);
+    tools::defer_stops();
+    write(job.rainy, rainy);
+    write(job.clean, clean);
+    return;
+  }
   const RainOptions kind = options.rain(random);
   const Tensor<float> rain = render_rain(clean.height, clean.width, kind, random);
 
@@ -138,8 +144,12 @@ void draw_rain(const Job& job, const Options& options) {
 
 int draw_all(const Options& options) {
   if (options.threads > 0) set_threads(options.threads);
+  require<UsageError>(
+      !options.is_weather() || (options.whole.rain.empty() && options.changes.empty() && !options.is_varied),
+      "--preset weather draws all numbers itself, and has no rain layer: expected no --rain, no --vary, and "
+      "no angle, length and so on");
   const std::vector<Job> jobs = jobs_of(options.whole);
-  const bool is_folder = fs::is_directory(options.whole.input);
+  const bool is_folder = tools::is_folder(options.whole.input);
   for (const fs::path& output : options.whole.outputs()) tools::prepare_place(output, is_folder);
 
   const tools::Progress progress("images", jobs.size(), is_folder && !options.quiet);
@@ -169,10 +179,11 @@ int main(int argc, char** argv) {
       ->option_text("OUT");
   app.add_option("--rain", whole.rain, "write the rain layer there, in grey")->option_text("OUT");
 
-  app.add_option(
-         "--preset", options.preset,
-         "light, medium or heavy rain, or any, which draws all numbers anew for each image (default: medium)")
-      ->check(CLI::IsMember({"light", "medium", "heavy", "any"}))
+  app.add_option("--preset", options.preset,
+                 "light, medium or heavy rain; any, which draws all numbers anew for each image; or weather, "
+                 "which draws mist "
+                 "and a camera too (default: medium)")
+      ->check(CLI::IsMember({"light", "medium", "heavy", "any", "weather"}))
       ->option_text("NAME");
   for (const RainOptionInfo& info : rain_option_table) {
     const auto set = [&options, value = info.value](double given) {
@@ -180,17 +191,19 @@ int main(int argc, char** argv) {
     };
     app.add_option_function<double>(text("--", info.name), set,
                                     text(info.meaning, "; ", info.lowest, " to ", info.highest))
-        ->check(CLI::Range(info.lowest, info.highest))
+        ->check(tools::within(info.lowest, info.highest))
         ->option_text("X");
   }
   app.add_flag("--vary", options.is_varied, "draw angle, length and so on anew for each image")
       ->option_text(" ");
-  app.add_option("--seed", options.seed, "of everything that is drawn (default: 0)")->option_text("N");
+  app.add_option("--seed", options.seed, "of everything that is drawn (default: 0)")
+      ->check(tools::not_negative<std::uint64_t>())
+      ->option_text("N");
   app.add_option("--shrink", options.longest, "shrink by a whole factor, to sides of at most N pixels")
-      ->check(CLI::Range(1, 1 << 14))
+      ->check(tools::within(1, 1 << 14))
       ->option_text("N");
   app.add_option("-j,--threads", options.threads, "number of threads (default: all cores)")
-      ->check(CLI::Range(1, 1024))
+      ->check(tools::within(1, 1024))
       ->option_text("N");
   app.add_flag("--quiet", options.quiet, "no progress line, only errors")->option_text(" ");
   return tools::run(app, argc, argv, [&] { return draw_all(options); });

@@ -1,23 +1,31 @@
 // Trains the two generators on a folder of rainy and a folder of clean photographs that have nothing to do
 // with each other.
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <cstdio>
+#include <cmath>
 #include <filesystem>
-#include <fstream>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common.hpp"
+#include "configuration.hpp"
 #include "nlcl/analysis/compactness.hpp"
+#include "nlcl/io/bytes.hpp"
 #include "nlcl/io/dataset.hpp"
 #include "nlcl/train/loader.hpp"
 #include "nlcl/train/report.hpp"
 #include "nlcl/train/run_directory.hpp"
+#include "nlcl/train/samples.hpp"
 #include "nlcl/train/staging.hpp"
 #include "nlcl/train/trainer.hpp"
+#include "numbers.hpp"
+#include "paths.hpp"
 
 namespace fs = std::filesystem;
 using namespace nlcl;
@@ -33,20 +41,25 @@ constexpr const char* purpose =
     "the configuration, and checkpoints from which --resume continues exactly.";
 
 constexpr const char* notes =
+    "In the losses O is a rainy image, B and R its clean and its rain layer, and I the clean layer of a "
+    "clean image.\n\n"
     "Ctrl-C stops after the current step, with a checkpoint; a second one at once.\n\n"
     "Exit codes: 0 all done; 1 training failed; 2 wrong usage or data; 3 out of memory, or no such device; "
     "130 stopped\n"
-    "by Ctrl-C.\n\n"
+    "by Ctrl-C, 143 by SIGTERM.\n\n"
     "Examples:\n"
     "  nlcl-train --rainy photos/rain --clean photos/dry -o run --steps 20000\n"
     "  nlcl-train --resume run";
 
+const std::map<std::string, DrawnRain> drawn_rain{
+    {"streaks", DrawnRain::streaks}, {"weather", DrawnRain::weather}, {"both", DrawnRain::both}};
+
 struct Options {
-  std::string rainy, clean, data, run, resume, start, objective = "asymmetric";
+  std::string rainy, clean, data, run, resume, start, objective = "asymmetric", drawn_rain = "streaks";
   Index crop = 256, batch = 1, accumulate = 1;
   TrainerOptions trainer;
   std::string compactness = "measured";  // or the weights of background and rain
-  std::uint64_t log_every = 1, save_every = 500, sample_every = 500;
+  std::uint64_t log_every = 1, log_gradients = 0, save_every = 500, sample_every = 500;
   std::size_t keep = 3, image_memory = 2048;  // the latter in megabytes
   bool quiet = false;
   tools::Compute compute;
@@ -59,32 +72,48 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--data", o.data, "a folder with both, as trainA and trainB or as rainy and clean")
       ->option_text("DIR");
   app.add_option("-o,--output", o.run, "the run's folder")->option_text("RUN");
-  app.add_option("--resume", o.resume, "continue the run in this folder, with its configuration")
+  const auto resume = [&](const std::string& run) {  // before the other options have their values
+    if (!std::exchange(o.resume, run).empty()) throw CLI::ArgumentMismatch::AtMost("--resume", 1, 2);
+    const std::string config = (fs::path(run) / "config.toml").string();
+    if (const std::string missing = tools::check_file(config); !missing.empty())
+      throw CLI::ValidationError("--resume", missing);
+    app.get_option("--config")->add_result(config);
+    app.get_option("--output")->add_result(run);
+  };
+  app.add_option_function<std::string>("--resume", resume,
+                                       "continue the run in this folder, with its configuration")
+      ->trigger_on_parse()
       ->option_text("RUN")
       ->configurable(false);
   app.add_option("--start", o.start, "begin with the networks of the run in this folder")->option_text("RUN");
-  app.set_config("--config", "", "read options from a TOML file, as a run writes it")->option_text("FILE");
+  app.set_config("--config", "", "read options from a TOML file, as a run writes it")
+      ->check(tools::check_file)
+      ->option_text("FILE");
+  app.config_formatter(std::make_shared<tools::TomlConfig>(app));
 
   app.add_option("--steps", o.trainer.steps, "steps of the whole run")
-      ->check(CLI::Range(1u, 1u << 31))
+      ->check(tools::within<std::uint64_t>(1, std::uint64_t{1} << 31))
       ->option_text("N");
   app.add_option("--decay", o.trainer.decay_steps, "of them at the end, while the rate falls to zero")
+      ->check(tools::not_negative<std::uint64_t>())
       ->option_text("N");
   app.add_option("--crop", o.crop, "side of the square crops in pixels")
-      ->check(CLI::Range(40, 4096))
+      ->check(tools::within(40, 4096))
       ->option_text("N");
   app.add_option("--batch", o.batch, "images of each kind in a step")
-      ->check(CLI::Range(1, 256))
+      ->check(tools::within(1, 256))
       ->option_text("N");
   app.add_option("--accumulate", o.accumulate, "batches whose gradients are added for a step")
-      ->check(CLI::Range(1, 256))
+      ->check(tools::within(1, 256))
       ->option_text("N");
   app.add_option("--lr", o.trainer.learning_rate, "learning rate")
-      ->check(CLI::PositiveNumber)
+      ->check(tools::above_zero<double>())
       ->option_text("X");
-  app.add_option("--seed", o.trainer.seed, "of everything that is drawn")->option_text("N");
+  app.add_option("--seed", o.trainer.seed, "of everything that is drawn")
+      ->check(tools::not_negative<std::uint64_t>())
+      ->option_text("N");
   app.add_option("--average", o.trainer.average, "decay of a running mean of the generators; 0: none")
-      ->check(CLI::Range(0.0, 0.99999))
+      ->check(tools::within(0.0, 0.99999))
       ->option_text("X");
   app.add_option("--objective", o.objective, "asymmetric or cvpr2022")
       ->check(CLI::IsMember({"asymmetric", "cvpr2022"}))
@@ -93,81 +122,100 @@ void add_options(CLI::App& app, Options& o) {
       ->option_text("B,R");
   app.add_option("--discriminator-rate", o.trainer.discriminator_rate,
                  "its learning rate, as a multiple of --lr")
-      ->check(CLI::PositiveNumber)
+      ->check(tools::above_zero<double>())
       ->option_text("X");
   app.add_option("--discriminator-gain", o.trainer.networks.discriminator_gain, "of its initial weights")
-      ->check(CLI::PositiveNumber)
+      ->check(tools::above_zero<double>())
       ->option_text("X");
   app.add_option("--skip", o.trainer.networks.skip,
                  "a skip from the input to the output keeps the colours (ours)")
       ->option_text("true|false");
+  app.add_option("--norm-free", o.trainer.networks.norm_free, "generators without norms need no tiles (ours)")
+      ->option_text("true|false");
   auto& objective = o.trainer.objective;
-  const auto weight = [&](const std::string& term, double& value) {
-    app.add_option("--" + term + "-weight", value, "weight of the " + term + " loss")
-        ->check(CLI::NonNegativeNumber)
+  for (const std::string& name : objective.weight_names())
+    app.add_option_function<double>(
+           "--" + name + "-weight", [&objective, name](double weight) { objective.set_weight(name, weight); },
+           "weight (" + objective.meaning(name) + ")")
+        ->default_str(text(objective.weight(name)))
+        ->check(tools::not_negative<double>())
         ->option_text("X");
-  };
-  weight("adversarial", objective.adversarial);
-  weight("location", objective.location);
-  weight("layer", objective.layer);
-  weight("consistency", objective.consistency);
-  weight("sparsity", objective.sparsity);
-  weight("chroma", objective.chroma);
-  weight("identity", objective.identity);
-  weight("recomposition", objective.recomposition.weight);
+  app.add_option("--drawn-rain", o.drawn_rain,
+                 "what the clean images of the drawn term are drawn in: streaks, weather (streaks, mist and "
+                 "camera), or "
+                 "both (ours)")
+      ->check(CLI::IsMember(drawn_rain))
+      ->option_text("NAME");
   app.add_option("--recomposition-gain", objective.recomposition.gain,
                  "how much stronger the rain that is found is laid over clean images (ours)")
-      ->check(CLI::PositiveNumber)
+      ->check(tools::above_zero<double>())
       ->option_text("X");
   app.add_option("--recomposition-high-pass", objective.recomposition.high_pass,
                  "share of its local mean that is taken off first (ours)")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(tools::within(0.0, 1.0))
       ->option_text("X");
   app.add_option("--recomposition-threshold", objective.recomposition.threshold,
                  "what is weaker is left out; white is 2 above black (ours)")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(tools::within(0.0, 1.0))
       ->option_text("X");
-  weight("drawn", objective.drawn);
-  const auto patches = [&](const std::string& search, Index& count) {
-    app.add_option("--" + search + "-patches", count, "nearest patches that the " + search + " search keeps")
-        ->check(CLI::Range(1, 1600))
+  const auto patches = [&](const std::string& search, const std::string& names, Index& count) {
+    app.add_option(names, count, "nearest patches that the " + search + " search keeps")
+        ->check(tools::within(1, 1600))
         ->option_text("K");
   };
-  patches("location", objective.location_patches);
-  patches("back", objective.back_patches);
-  patches("rain", objective.rain_patches);
-  app.add_option("--temperature-back", objective.layer_contrast.temperature[0], "of background anchors")
-      ->check(CLI::PositiveNumber)
+  // The first of two names is the one in the configuration of a run.
+  patches("location", "--location-patches", objective.location_patches);
+  patches("background", "--back-patches,--background-patches", objective.background_patches);
+  patches("rain", "--rain-patches", objective.rain_patches);
+  app.add_option("--temperature-back,--temperature-background", objective.layer_contrast.temperature[0],
+                 "of background anchors")
+      ->check(tools::above_zero<double>())
       ->option_text("X");
   app.add_option("--temperature-rain", objective.layer_contrast.temperature[1], "of rain anchors")
-      ->check(CLI::PositiveNumber)
+      ->check(tools::above_zero<double>())
       ->option_text("X");
-  app.add_option("--log-every", o.log_every, "steps")->check(CLI::PositiveNumber)->option_text("N");
+  const auto change = [&](const std::string& name, bool& value, const std::string& meaning) {
+    app.add_option("--layer-" + name, value, "in the layer contrast " + meaning + " (ours)")
+        ->option_text("true|false");
+  };
+  LayerChanges& layer = objective.layer;
+  change("shared-heads", layer.shared_heads, "R goes through the heads of B");
+  change("image-tap", layer.image_tap, "the image itself is a tap, as published");
+  change("texture", layer.texture, "layers have no brightness and colour");
+  change("residual", layer.residual, "R is O - B");
+  change("same-places", layer.same_places, "patches of R are where those of B are");
+  app.add_option("--log-every", o.log_every, "steps")
+      ->check(tools::above_zero<std::uint64_t>())
+      ->option_text("N");
+  app.add_option("--log-gradients", o.log_gradients,
+                 "steps between logs of how hard each term pulls at B, R and the weights; 0: none")
+      ->check(tools::not_negative<std::uint64_t>())
+      ->option_text("N");
   app.add_option("--save-every", o.save_every, "steps between checkpoints")
-      ->check(CLI::PositiveNumber)
+      ->check(tools::above_zero<std::uint64_t>())
       ->option_text("N");
   app.add_option("--sample-every", o.sample_every, "steps between pictures for the report")
-      ->check(CLI::PositiveNumber)
+      ->check(tools::above_zero<std::uint64_t>())
       ->option_text("N");
-  app.add_option("--keep", o.keep, "checkpoints that are kept")->check(CLI::Range(1, 1000))->option_text("N");
+  app.add_option("--keep", o.keep, "checkpoints that are kept")
+      ->check(tools::within(1, 1000))
+      ->option_text("N");
   app.add_option("--image-memory", o.image_memory, "megabytes of decoded images kept, if all of a folder fit")
-      ->check(CLI::Range(0, 1 << 20))
+      ->check(tools::within(0, 1 << 20))
       ->option_text("MB");
   app.add_flag("--quiet", o.quiet, "say nothing but errors")->configurable(false);
   o.compute.add_to(app);
 }
 
-// What a pixel of a crop keeps on the tape, as measured on the CPU with crops of 128, 256 and 384 pixels, with a pass
-// of G_B more for the recomposition and for the drawn rain, and what all networks and their optimisers hold, in bytes.
-double memory_needed(const Options& o) {
-  constexpr double networks = 110e6, pass = 3700;
-  const ObjectiveOptions& terms = o.trainer.objective;
-  const int passes = (terms.recomposition.weight != 0) + (terms.drawn != 0);
-  return networks + (25'100 + passes * pass) * static_cast<double>(o.batch * o.crop * o.crop);
+// "B,R"
+std::optional<std::array<double, 2>> parse_weights(const std::string& text) {
+  const auto weights = tools::numbers_in<double, 2>(text, ',');
+  const auto is_sane = [](double weight) { return std::isfinite(weight) && weight >= 0; };
+  return weights && std::ranges::all_of(*weights, is_sane) ? weights : std::nullopt;
 }
 
 void say(const Options& o, const std::string& line) {
-  if (!o.quiet) std::cerr << line << '\n';
+  if (!o.quiet) tools::say(line);
 }
 
 // The folders, after everything that looks wrong about them has been said.
@@ -175,11 +223,10 @@ struct Data {
   ImageFolder rainy, clean;
 
   explicit Data(const Options& o) : rainy(o.rainy, memory(o)), clean(o.clean, memory(o)) {
-    if (!o.quiet) std::cerr << size_table(rainy, clean);
+    for (const std::string& line : tools::lines_of(size_table(rainy, clean))) say(o, line);
     for (const auto* folder : {&rainy, &clean})
-      for (const std::string& line : folder->unreadable()) std::cerr << "left out: " << line << '\n';
-    for (const std::string& line : data_warnings(rainy, clean, o.crop))
-      std::cerr << "warning: " << line << '\n';
+      for (const std::string& line : folder->unreadable()) tools::say("left out: " + line);
+    for (const std::string& line : data_warnings(rainy, clean, o.crop)) tools::say("warning: " + line);
   }
   std::string hash() const { return rainy.hash() + clean.hash(); }
 
@@ -187,9 +234,27 @@ struct Data {
   static ImageFolderOptions memory(const Options& o) { return {.memory = o.image_memory * 1'000'000}; }
 };
 
+// The configuration of a run: whole, for --resume, and as it may be shown to others. Where the images lie is nobody's
+// business.
+struct Configuration {
+  std::string whole, without_paths;  // as TOML
+  nlohmann::ordered_json options;    // the latter as data
+};
+
+// Of all options as they are now; afterwards the paths are no part of the configuration any more.
+Configuration configuration_of(CLI::App& app) {
+  Configuration result;
+  result.whole = app.config_to_str();
+  for (const char* path : {"--rainy", "--clean", "--data", "--output", "--start"})
+    app.get_option(path)->configurable(false);
+  result.without_paths = app.config_to_str();
+  result.options = tools::json_of(tools::values_of(app));
+  return result;
+}
+
 class Run {
  public:
-  Run(const Options& o, const Data& data, const std::string& config)
+  Run(const Options& o, const Data& data, const Configuration& config)
       : o_(o),
         data_(data),
         config_(config),
@@ -201,32 +266,16 @@ class Run {
                 {.crop = o.crop,
                  .batch = o.batch,
                  .seed = o.trainer.seed,
-                 .draws_rain = o.trainer.objective.drawn != 0}) {
-    const auto begin = [&] {
-      directory_.cut_log(0);
-      if (o.start.empty()) return;
-      require<UsageError>(fs::is_directory(fs::path(o.start) / "checkpoints"), "--start ", o.start,
-                          ": expected the folder of a run, with its checkpoints");
-      trainer_.begin_from(RunDirectory(o.start).load_latest());
-      say(o, text("beginning with the networks of ", o.start));
-    };
-    if (o.resume.empty()) {
-      require<UsageError>(directory_.checkpoints().empty(), o.run,
-                          ": has checkpoints of another run; use --resume, or another folder");
-      begin();
-      write_file_atomically(directory_.path() / "config.toml", std::as_bytes(std::span(config)));
-    } else if (directory_.checkpoints().empty()) {  // it was stopped before the first one
-      say(o, "no checkpoint yet: beginning with the first step");
-      begin();
-    } else {
-      const StateFile state = directory_.load_latest();
-      const auto hash = state.metadata.find("data");
-      require<UsageError>(hash != state.metadata.end() && hash->second == data_hash_, o.run,
-                          ": the images are not those that the run was started with");
-      trainer_.load(state);
-      directory_.cut_log(trainer_.step());
-      say(o, text("resuming after step ", trainer_.step()));
-    }
+                 .workers = loader_threads(),
+                 .ahead = 4 + loader_threads(),
+                 .drawn = o.trainer.objective.needs(Pass::drawn) ? drawn_rain.at(o.drawn_rain)
+                                                                 : DrawnRain::none}) {
+    begin();
+    // Everything has been checked, and only now is anything written.
+    directory_.prepare();
+    directory_.write_facts({o.objective, o.trainer.steps, config.options});
+    if (o.resume.empty()) write_file_atomically(directory_.path() / "config.toml", bytes_of(config.whole));
+    directory_.cut_log(trainer_.step());
   }
 
   int train() {
@@ -238,12 +287,15 @@ class Run {
     while (trainer_.step() < o_.trainer.steps && !tools::stop_signal) {
       const auto start = std::chrono::steady_clock::now();
       const double rate = learning_rate(o_.trainer, trainer_.step());
+      std::vector<TermGradient> gradients;
+      if (watched_) gradients = trainer_.term_gradients(*std::exchange(watched_, std::nullopt));
       trainer_.start(staging_.take());
       const std::exception_ptr missing = stage(trainer_.step() + 1);
       const Losses losses = trainer_.finish();
       const std::uint64_t step = trainer_.step();
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      if (step % o_.log_every == 0 || step == o_.trainer.steps) log(step, rate, seconds.count(), losses);
+      if (step % o_.log_every == 0 || step == o_.trainer.steps || !gradients.empty())
+        log(step, rate, seconds.count(), losses, gradients);
       if (step % o_.sample_every == 0 || step == 1) {
         draw_samples();
         write_report(directory_);
@@ -256,11 +308,28 @@ class Run {
     write_generators();
     if (trainer_.step() == o_.trainer.steps) draw_samples();
     write_report(directory_);
-    say(o_, text("\n", (directory_.path() / "report.html").string()));
-    return tools::stop_signal ? 130 : tools::all_done;
+    progress.close();
+    say(o_, (directory_.path() / "report.html").string());
+    return trainer_.step() < o_.trainer.steps ? tools::exit_code_of_stop() : tools::all_done;
   }
 
  private:
+  // Sets the networks as the run's own last checkpoint has them, or, of one that has none yet, as another run's.
+  void begin() {
+    if (!directory_.checkpoints().empty()) {
+      const StateFile state = directory_.load_latest();
+      const auto hash = state.metadata.find("data");
+      require<UsageError>(hash != state.metadata.end() && hash->second == data_hash_, o_.run,
+                          ": the images are not those that the run was started with");
+      trainer_.load(state);
+      return say(o_, text("resuming after step ", trainer_.step()));
+    }
+    if (!o_.resume.empty()) say(o_, "no checkpoint yet: beginning with the first step");
+    if (o_.start.empty()) return;
+    trainer_.begin_from(RunDirectory(o_.start).load_latest());
+    say(o_, text("beginning with the networks of ", o_.start));
+  }
+
   // Begins to bring the batches of a step to the device, if there is to be such a step. Returns what is wrong with
   // them: images that are gone cost no step that has been made.
   std::exception_ptr stage(std::uint64_t step) {
@@ -270,6 +339,8 @@ class Run {
       const auto count = static_cast<std::uint64_t>(o_.accumulate);
       for (std::uint64_t i = 0; i < count; ++i) batches.push_back(loader_.batch(step * count + i));
       staging_.put(batches);
+      if (o_.log_gradients > 0 && (step == 0 || (step + 1) % o_.log_gradients == 0))
+        watched_ = batches.front();
       return nullptr;
     } catch (const Error&) {
       return std::current_exception();
@@ -281,9 +352,13 @@ class Run {
     std::rethrow_exception(error);
   }
 
-  void log(std::uint64_t step, double rate, double seconds, const Losses& losses) const {
+  void log(std::uint64_t step, double rate, double seconds, const Losses& losses,
+           const std::vector<TermGradient>& gradients) const {
     nlohmann::ordered_json line{{"step", step}, {"learning_rate", rate}, {"seconds", seconds}};
     for (const auto& [name, value] : losses) line["losses"][name] = value;
+    for (const TermGradient& gradient : gradients)
+      for (const auto& [part, value] : TermGradient::parts)
+        line["gradients"][gradient.term][part] = gradient.*value;
     directory_.log(line);
   }
 
@@ -291,7 +366,7 @@ class Run {
     std::string line;
     for (const auto& [name, value] : losses)
       if (name == "discriminator" || name == "total")
-        line += text(", ", name, " ", std::fixed, std::setprecision(3), value);
+        line += text(line.empty() ? "" : ", ", name, ' ', std::fixed, std::setprecision(3), value);
     return line;
   }
 
@@ -309,55 +384,45 @@ class Run {
         {"steps", std::to_string(trainer_.step())},
         {"objective", o_.objective},
         {"seed", std::to_string(o_.trainer.seed)},
-        {"options", without_paths(config_)},
+        {"options", config_.without_paths},
         {"nlcl", version}};
     const auto write = [&](const char* name, Generator<float> generator) {
       // Its norms have seen nothing larger. But without a skip they decide how bright a tile is.
-      if (o_.trainer.networks.skip) generator.set_tile(o_.crop);
+      if (o_.trainer.networks.skip && !generator.is_norm_free()) generator.set_tile(o_.crop);
       write_safetensors(directory_.path() / name, state_of(generator, metadata));
     };
     write("clean.safetensors", trainer_.clean());
     write("rain.safetensors", trainer_.rain());
   }
 
-  // The configuration as it may be shown to others: where the images lie is nobody's business.
-  static std::string without_paths(const std::string& config) {
-    std::istringstream lines(config);
-    std::string kept;
-    for (std::string line; std::getline(lines, line);) {
-      const std::string name = line.substr(0, line.find('='));
-      if (name != "rainy" && name != "clean" && name != "data" && name != "output" && name != "start")
-        kept += line + '\n';
-    }
-    return kept;
-  }
-
   // The first crop of the run, seen by the generators of now.
   void draw_samples() {
     const NoGrad no_grad;
     const Tensor<float> x = sample_.to(o_.trainer.device);
-    const Tensor<float> back = trainer_.clean()(x).to(Device::cpu()),
+    const Tensor<float> background = trainer_.clean()(x).to(Device::cpu()),
                         rain = trainer_.rain()(x).to(Device::cpu());
     Random random(o_.trainer.seed, 1);
-    Queries queries;
-    for (auto* query : {&queries.rainy, &queries.clean, &queries.back, &queries.rain})
-      *query = draw_queries(sample_.shape(), random);
-    write_samples(directory_, trainer_.step(), sample_, back, rain, queries, o_.trainer.objective);
+    write_samples(directory_, trainer_.step(), sample_, background, rain,
+                  Queries::draw(sample_.shape(), random), o_.trainer.objective);
   }
   static Tensor<float> first_image(const Tensor<float>& batch) {
     const Index side = batch.shape()[1];
     return Tensor<float>({1, side, side, 3}, batch.values().first(static_cast<std::size_t>(side * side * 3)));
   }
 
+  // A step on a device leaves the threads to the loader, one on the CPU needs them itself.
+  int loader_threads() const { return o_.trainer.device.is_cuda() ? std::max(1, threads() - 1) : 1; }
+
   const Options& o_;
   const Data& data_;
-  std::string config_;
+  Configuration config_;
   RunDirectory directory_;
   std::string data_hash_;
   Trainer trainer_;
   Staging staging_;
   Loader loader_;
   Tensor<float> sample_;
+  std::optional<Batch> watched_;  // of the next step, if its gradients are to be logged
 };
 
 // What the run's configuration will say: a resumed run then measures nothing again, and may begin in any folder.
@@ -365,6 +430,16 @@ void set_option(CLI::App& app, const std::string& name, const std::string& value
   CLI::Option* const option = app.get_option(name);
   option->clear();
   option->add_result(value);
+}
+
+// What is wrong with the folders of runs, told before the images are read.
+void check_runs(const Options& o) {
+  require<UsageError>(!tools::is_there(o.run) || tools::is_folder(o.run), o.run,
+                      ": is a file, expected a folder");
+  const std::string occupied = o.resume.empty() ? RunDirectory(o.run).occupied() : "";
+  require<UsageError>(occupied.empty(), occupied, "; use --resume, or another folder");
+  require<UsageError>(o.start.empty() || !RunDirectory(o.start).checkpoints().empty(), "--start ", o.start,
+                      ": expected the folder of a run, with its checkpoints");
 }
 
 int train(Options& o, CLI::App& app) {
@@ -377,6 +452,7 @@ int train(Options& o, CLI::App& app) {
   }
   require<UsageError>(!o.rainy.empty() && !o.clean.empty(), "expected --rainy and --clean, or --data");
   require<UsageError>(!o.run.empty(), "expected --output, the folder of the run");
+  check_runs(o);
   if (o.resume.empty()) {
     set_option(app, "--rainy", fs::absolute(o.rainy).string());
     set_option(app, "--clean", fs::absolute(o.clean).string());
@@ -391,31 +467,19 @@ int train(Options& o, CLI::App& app) {
     if (o.compactness == "measured") {
       const Compactness measured = measure_compactness(data.rainy, data.clean, o.trainer.seed);
       weight = measured.weight;
-      say(o, text("intrinsic dimension: background ", measured.back_dimension, ", rain ",
+      say(o, text("intrinsic dimension: background ", measured.background_dimension, ", rain ",
                   measured.rain_dimension, "; weights ", weight[0], " and ", weight[1]));
       set_option(app, "--compactness", text(std::setprecision(17), weight[0], ",", weight[1]));
     } else {
-      char end = 0;
-      const int read = std::sscanf(o.compactness.c_str(), "%lf,%lf%c", &weight[0], &weight[1], &end);
-      require<UsageError>(read == 2 && std::min(weight[0], weight[1]) >= 0, "--compactness is '",
-                          o.compactness, "', expected two weights as in 0.8,1.2, or measured");
+      const auto given = parse_weights(o.compactness);
+      require<UsageError>(given.has_value(), "--compactness is '", o.compactness,
+                          "', expected two weights as in 0.8,1.2, or measured");
+      weight = *given;
     }
   }
-  say(o, text("training needs about ", tools::bytes_text(static_cast<std::size_t>(memory_needed(o)))));
-  return Run(o, data, app.config_to_str(true, false)).train();
-}
-
-// `--resume RUN` reads RUN/config.toml before everything else on the command line.
-std::vector<std::string> with_config_of_run(int argc, char** argv) {
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  for (std::size_t i = 0; i + 1 < arguments.size(); ++i)
-    if (arguments[i] == "--resume") {
-      const std::string run = arguments[i + 1];
-      arguments.insert(arguments.begin(),
-                       {"--config", (fs::path(run) / "config.toml").string(), "--output", run});
-      break;
-    }
-  return arguments;
+  say(o, text("training needs about ", tools::bytes_text(static_cast<std::size_t>(
+                                           Trainer::memory(o.trainer, o.batch * o.crop * o.crop)))));
+  return Run(o, data, configuration_of(app)).train();
 }
 
 }  // namespace
@@ -425,9 +489,5 @@ int main(int argc, char** argv) {
   app.footer(notes);
   Options options;
   add_options(app, options);
-  std::vector<std::string> arguments = with_config_of_run(argc, argv);
-  std::vector<char*> pointers{argv[0]};
-  for (std::string& argument : arguments) pointers.push_back(argument.data());
-  return tools::run(app, static_cast<int>(pointers.size()), pointers.data(),
-                    [&] { return train(options, app); });
+  return tools::run(app, argc, argv, [&] { return train(options, app); });
 }

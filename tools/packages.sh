@@ -1,6 +1,6 @@
 # For the scripts: need_packages NAME... installs what is missing, with apt-get.
 
-build_packages=(cmake g++ ninja-build libeigen3-dev libstb-dev nlohmann-json3-dev libcli11-dev)
+build_packages=(cmake g++ ninja-build libeigen3-dev libstb-dev nlohmann-json3-dev libcli11-dev libwebp-dev)
 
 need_packages() {
   if ! command -v dpkg-query apt-get >/dev/null; then

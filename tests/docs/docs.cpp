@@ -18,6 +18,7 @@
 #include "nlcl/io/image.hpp"
 #include "nlcl/io/module_state.hpp"
 #include "nlcl/model/generator_plan.hpp"
+#include "support/paths.hpp"
 
 namespace fs = std::filesystem;
 using nlcl::text;
@@ -25,9 +26,9 @@ using Lines = std::vector<std::string>;
 
 namespace {
 
-const fs::path root = fs::path(NLCL_TEST_DIR).parent_path();
+const fs::path root = nlcl::test::source_path();
 const fs::path docs = root / "docs", examples = docs / "examples";
-const fs::path programs = fs::path(NLCL_BIN_DIR) / "examples";
+const fs::path programs = nlcl::test::program_path("examples");
 
 std::string content_of(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A header, of the CPU (.hpp) or of the GPU (.cuh), includes headers of its own layer and of those above it in the table
 # of docs/design.md. CUDA stays in cuda/: what is under include/ includes no .cuh and nothing of CUDA's. Only io/
-# and what stands on it read files, so only these may use nlohmann/json, and only io/ stb; options are parsed in tools/.
+# and what stands on it read files, so only these may use nlohmann/json, and only io/ stb and libwebp; options are parsed in tools/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -24,7 +24,7 @@ find include/nlcl cuda/nlcl -mindepth 2 -name '*.hpp' -o -mindepth 2 -name '*.cu
   }
   /^ *# *include *("nlcl\/.*\.cuh"|<cuda)/ && FILENAME !~ /^cuda\// { fail($0 " outside cuda/") }
   /^ *# *include *<nlohmann\// && rank[layer] < rank["io"] { fail($0 " above io/") }
-  /^ *# *include *<stb\// && layer != "io" { fail($0 " outside io/") }
+  /^ *# *include *<(stb|webp)\// && layer != "io" { fail($0 " outside io/") }
   /^ *# *include *<CLI\// { fail($0 " outside tools/") }
 
   END { exit failed }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# One op, one page, and what belongs to it: says what each op of include/nlcl/ops/ lacks.
+# One op, one page, and what belongs to it: says what each op of include/nlcl/ops/ lacks. An op whose kernels fill more than
+# a page has a folder of its name beside it, all of which it includes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -16,11 +17,21 @@ for header in "${headers[@]}"; do
   grep -qs "ops/$op\.hpp" docs/*.md || lacks+=("docs/*.md: a chapter on ops/$op.hpp")
   grep -qsrw "$op" tools/nlcl-bench.cpp tests/bench || lacks+=("tools/nlcl-bench.cpp: a line for $op")
 
+  for part in include/nlcl/ops/"$op"/*.hpp cuda/nlcl/ops/"$op"/*.cuh; do
+    [ -e "$part" ] || continue
+    grep -qsrF "\"${part#*/}\"" "${part%%/*}/nlcl/ops/$op" "${part%%/*}/nlcl/ops/$op.${part##*.}" || lacks+=("an include of $part")
+  done
+
   if [ ${#lacks[@]} -gt 0 ]; then
     incomplete=$((incomplete + 1))
     printf '%s lacks\n' "$op"
     printf '  %s\n' "${lacks[@]}"
   fi
+done
+
+for folder in include/nlcl/ops/*/ cuda/nlcl/ops/*/; do
+  op=$(basename "$folder")
+  [ -e "include/nlcl/ops/$op.hpp" ] || { echo "$folder belongs to no op" && incomplete=$((incomplete + 1)); }
 done
 
 echo "${#headers[@]} ops, $incomplete of them incomplete"

@@ -1,6 +1,6 @@
 """Times the generator and a training step on a CUDA GPU: nlcl against PyTorch.
 
-    python compare_cuda.py [--sizes 256x256 512x1024] [--crop 256] [--batches 1 4 16] [--rounds 3] [--repeat 20]
+    python compare_cuda.py [--sizes 256x256 512x1024] [--crop 256] [--batches 1 4 16] [--modes MODE ...] [--rounds 3] [--repeat 20]
 
 Every peer is a process of its own, and they take turns (nlcl, PyTorch in every mode, nlcl, ...). A turn runs a few
 times for nothing, to compile, to choose algorithms and to record, then `repeat` times between two events of the GPU;
@@ -184,9 +184,9 @@ def nlcl(program: Path, benchmark: str, height: int, width: int, repeat: int, ba
     return peers
 
 
-def torch(what: str, height: int, width: int, repeat: int) -> list[Peer]:
+def torch(what: str, modes: list[str], height: int, width: int, repeat: int) -> list[Peer]:
     peers = []
-    for mode in MODES:
+    for mode in modes:
         job = {"what": what, "mode": mode, "height": height, "width": width, "repeat": repeat}
         peers.append(Peer(f"torch {mode}", [sys.executable, __file__, "--worker", json.dumps(job)]))
     return peers
@@ -229,6 +229,9 @@ def main() -> None:
     parser.add_argument(
         "--batches", nargs="*", type=int, default=[1, 2, 4, 8, 16], choices=[1, 2, 4, 8, 16], help="of nlcl's training"
     )
+    parser.add_argument(
+        "--modes", nargs="*", default=MODES, choices=MODES, metavar="MODE", help="of PyTorch: " + "; ".join(MODES)
+    )
     parser.add_argument("--rounds", type=int, default=3, help="turns of every peer (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=20, help="runs in a turn (default: %(default)s)")
     parser.add_argument("--nlcl", type=Path, default=HERE.parent.parent / "build/bin/nlcl-bench")
@@ -244,7 +247,7 @@ def main() -> None:
     for size in arguments.sizes:
         height, width = map(int, size.split("x"))
         peers = nlcl(program, "generator-replayed", height, width, arguments.repeat)
-        comparisons[f"generator, {height} x {width}"] = peers + torch("generator", height, width, arguments.repeat)
+        comparisons[f"generator, {height} x {width}"] = peers + torch("generator", arguments.modes, height, width, arguments.repeat)
     crop = arguments.crop
     training = [
         peer
@@ -254,7 +257,7 @@ def main() -> None:
         )
     ]
     if training:
-        comparisons[f"training step, crop {crop}"] = training + torch("training", crop, crop, arguments.repeat)
+        comparisons[f"training step, crop {crop}"] = training + torch("training", arguments.modes, crop, crop, arguments.repeat)
     for name, peers in comparisons.items():
         for _ in range(arguments.rounds):
             for peer in peers:

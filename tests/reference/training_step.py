@@ -1,10 +1,12 @@
 """One training step of NLCL's CVPR 2022 objective in PyTorch: batch 1, float32, on the CPU.
 
     python training_step.py [--variant "eager, channels last"] [--repeat 5]
-    python training_step.py --check official_step.safetensors --back G_B.pth --rain G_R.pth
+    python training_step.py --check official_step.safetensors --back G_B.pth --rain G_R.pth [--numbers tf32|bf16]
 
 The first prints the median time of a step and the peak memory as JSON; the values do not matter for it, so weights are
-initial ones and images random. The second compares losses, matches and gradients with those of a reference.
+initial ones and images random. The second compares losses, matches and gradients with those of a reference. With
+--numbers it does so on a CUDA GPU, where convolutions are multiplied in these: as far as PyTorch is then from the
+reference, nlcl-golden-step may be, too.
 
 The step is written to be fast, since nlcl is compared with it. Nothing is computed twice: the features of O and of
 the clean image that the location contrast compares with are those of the forward pass that makes B and I, and D(B)
@@ -296,14 +298,17 @@ def time_steps(variant: str, crop: int, warmup: int, repeat: int) -> dict[str, o
     }
 
 
-def check(variant: str, fixture: Path, back: Path, rain: Path) -> bool:
+def check(variant: str, fixture: Path, back: Path, rain: Path, numbers: str | None) -> bool:
     """The losses, matches and gradients of a step against those of a reference. Prints the differences."""
     from safetensors import safe_open
 
+    if numbers:
+        torch.set_default_device("cuda")
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = numbers == "tf32"
     training = Training(variant)
     training.G_B.load_state_dict(load_generator(back).state_dict())
     training.G_R.load_state_dict(load_generator(rain).state_dict())
-    with safe_open(fixture, "pt") as file:
+    with safe_open(fixture, "pt", device="cuda" if numbers else "cpu") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}
 
@@ -319,11 +324,12 @@ def check(variant: str, fixture: Path, back: Path, rain: Path) -> bool:
             parameter.copy_(tensors[f"weight.{name}"])
 
     queries = [tuple(json.loads(metadata[f"search.{n}"])["center"]) for n in range(4)]
-    training.forward(tensors["input.O"], tensors["input.B"])
-    losses = {"D": training.discriminator_loss()}
-    losses["D"].backward()
-    training.D.requires_grad_(False)
-    losses |= training.generator_losses(queries)
+    with torch.autocast("cuda", dtype=torch.bfloat16, enabled=numbers == "bf16"):
+        training.forward(tensors["input.O"], tensors["input.B"])
+        losses = {"D": training.discriminator_loss()}
+        losses["D"].backward()
+        training.D.requires_grad_(False)
+        losses |= training.generator_losses(queries)
     losses["G"].backward()
 
     differences: dict[str, float] = {}  # each as a share of what is allowed
@@ -347,6 +353,8 @@ def check(variant: str, fixture: Path, back: Path, rain: Path) -> bool:
             size = tensors[f"gradnorm.{name}"][0].item()
             difference = abs(parameter.grad.norm().item() - size)
         differences[f"gradient {name}"] = difference / max(3e-3 * size, 1e-6 * largest)
+        if numbers and size > 1e-6 * largest:
+            print(f"{difference / size:.2e} of the gradient of {name}")
 
     worst = max(differences, key=differences.__getitem__)
     print(f"worst of {len(differences)}: {worst}, {differences[worst]:.2f} of what is allowed")
@@ -363,13 +371,14 @@ def main() -> None:
     parser.add_argument("--check", type=Path, metavar="FIXTURE", help="a step of a reference, .safetensors")
     parser.add_argument("--back", type=Path, help="with --check: the checkpoint of G_B")
     parser.add_argument("--rain", type=Path, help="with --check: the checkpoint of G_R")
+    parser.add_argument("--numbers", choices=("float32", "tf32", "bf16"), help="with --check: on a GPU, in these")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     random.seed(0)
     if arguments.check:
-        sys.exit(not check(arguments.variant, arguments.check, arguments.back, arguments.rain))
+        sys.exit(not check(arguments.variant, arguments.check, arguments.back, arguments.rain, arguments.numbers))
     print(json.dumps(time_steps(arguments.variant, arguments.crop, arguments.warmup, arguments.repeat)))
 
 

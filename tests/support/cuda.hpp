@@ -14,6 +14,18 @@ inline bool cuda_is_there() {
   return false;
 }
 
+// Whether launches wait for their kernels, for the length of a scope.
+class WithSynchronous {
+ public:
+  explicit WithSynchronous(bool wanted) : before_(cuda::is_synchronous()) { cuda::set_synchronous(wanted); }
+  ~WithSynchronous() { cuda::set_synchronous(before_); }
+  WithSynchronous(const WithSynchronous&) = delete;
+  WithSynchronous& operator=(const WithSynchronous&) = delete;
+
+ private:
+  bool before_;
+};
+
 // Absent tensors stay absent.
 template <class T>
 Tensors<T> on_device(const Tensors<T>& tensors, Device device) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <typeinfo>
 
 #include "nlcl/core/error.hpp"
 
@@ -12,10 +13,8 @@ template <class E>
 std::string message_of(const auto& body) {
   try {
     body();
-  } catch (const E& error) {
-    return error.what();
   } catch (const Error& error) {
-    return text("an error of another class: ", error.what());
+    return typeid(error) == typeid(E) ? error.what() : text("an error of another class: ", error.what());
   }
   return "no error";
 }

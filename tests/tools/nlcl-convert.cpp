@@ -27,7 +27,7 @@ void check_same_tensors(const StateFile& found, const StateFile& expected) {
   }
 }
 
-const std::string golden = NLCL_TEST_DIR "/golden/";
+const std::string golden = source_path("tests/golden").string() + "/";
 
 }  // namespace
 
@@ -117,7 +117,9 @@ TEST_CASE("nlcl-convert: the tile of a generator", "[tools]") {
   const Workplace place;
   Generator<float> generator(Random(1));
   write_checkpoint(place / "whole.safetensors", state_of(generator));
-  CHECK(place("nlcl-convert whole.safetensors a.pth --tile 96").code == 0);
+  const Run tiled = place("nlcl-convert whole.safetensors a.pth --tile 96");
+  CHECK(tiled.code == 0);
+  CHECK_THAT(tiled.out, Catch::Contains("73 tensors, 316195 parameters"));  // the tile is none
   CHECK(place("nlcl-convert a.pth b.safetensors --tile 64").code == 0);
   generator.set_tile(64);
   check_same_tensors(read_checkpoint(place / "b.safetensors"), state_of(generator));
@@ -162,29 +164,30 @@ TEST_CASE("nlcl-convert: mistakes", "[tools]") {
   place.write("folder/text.pth", "this is no checkpoint");
   place.write("half.safetensors", place.content("a.safetensors").substr(0, 50));
   const std::string from_a = "nlcl-convert a.safetensors ";
-  check_mistakes(place,
-                 {
-                     {"nlcl-convert", 2, "IN is required"},
-                     {from_a, 2, "OUT is required"},
-                     {from_a + "b.pth c.pth", 2, "c.pth"},
-                     {from_a + "b.pth --force", 2, "--force"},
-                     {"nlcl-convert none.pth b.pth", 2, "none.pth"},
-                     {"nlcl-convert folder b.pth", 2, "directory: folder"},
-                     {from_a + "b.onnx", 2, "b.onnx: the name ends in '.onnx', expected .pth, .pt or"},
-                     {from_a + "b", 2, "b: the name ends in ''"},
-                     {from_a + "a.safetensors", 2, "a.safetensors would overwrite the input"},
-                     {from_a + "folder/../a.safetensors", 2, "would overwrite the input"},
-                     {from_a + "b.safetensors --tile 31", 2, "--tile 31: expected 0, or 32 to 65536"},
-                     {from_a + "b.safetensors --tile -1", 2, "--tile: Value -1 not in range"},
-                     {from_a + "b.safetensors --metadata epoch", 2, "expected KEY=VALUE, is epoch"},
-                     {from_a + "b.safetensors --metadata =7", 2, "expected KEY=VALUE, is =7"},
-                     {from_a + "b.pth --metadata epoch=7", 2, "no place for --metadata"},
-                     {"nlcl-convert folder/text.pth b.pth", 1, "folder/text.pth: "},
-                     {"nlcl-convert half.safetensors b.pth", 1, "half.safetensors: safetensors: truncated"},
-                     {from_a + "b.pth", 1, "'x' has dtype U32"},
-                     {from_a + "none/b.safetensors", 1, "cannot write none/b.safetensors"},
-                     {from_a + "folder/text.pth/b.safetensors", 1, "cannot write"},
-                 });
+  check_mistakes(
+      place,
+      {
+          {"nlcl-convert", 2, "IN is required"},
+          {from_a, 2, "OUT is required"},
+          {from_a + "b.pth c.pth", 2, "c.pth"},
+          {from_a + "b.pth --force", 2, "--force"},
+          {"nlcl-convert none.pth b.pth", 2, "none.pth"},
+          {"nlcl-convert folder b.pth", 2, "IN: expected a file, is a folder: folder"},
+          {from_a + "b.onnx", 2, "b.onnx: the name ends in '.onnx', expected .pth, .pt or"},
+          {from_a + "b", 2, "b: the name ends in ''"},
+          {from_a + "a.safetensors", 2, "a.safetensors would overwrite the input"},
+          {from_a + "folder/../a.safetensors", 2, "would overwrite the input"},
+          {from_a + "b.safetensors --tile 31", 2, "--tile 31: expected 0, or 32 to 65536"},
+          {from_a + "b.safetensors --tile -1", 2, "--tile: expected a whole number from 0 to 65536, is -1"},
+          {from_a + "b.safetensors --metadata epoch", 2, "expected KEY=VALUE in UTF-8, is epoch"},
+          {from_a + "b.safetensors --metadata =7", 2, "expected KEY=VALUE in UTF-8, is =7"},
+          {from_a + "b.pth --metadata epoch=7", 2, "no place for --metadata"},
+          {"nlcl-convert folder/text.pth b.pth", 1, "folder/text.pth: "},
+          {"nlcl-convert half.safetensors b.pth", 1, "half.safetensors: safetensors: truncated"},
+          {from_a + "b.pth", 1, "'x' has dtype U32"},
+          {from_a + "none/b.safetensors", 1, "cannot write none/b.safetensors"},
+          {from_a + "folder/text.pth/b.safetensors", 1, "cannot write"},
+      });
   if (std::filesystem::exists("/dev/full"))
     check_error(place(from_a + "b.safetensors >/dev/full"), 1, "cannot write to standard output");
 }

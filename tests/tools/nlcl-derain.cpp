@@ -148,9 +148,10 @@ TEST_CASE("nlcl-derain: help and version", "[tools]") {
   CHECK(help.code == 0);
   CHECK(help.err == "");
   CHECK(short_help.out == help.out);
-  for (const char* option : {"-i,--input", "-o,--output", "-w,--weights", "--rain ", "--rain-weights",
-                             "-f,--format", "-q,--quality", "-j,--threads", "--device", "--skip-existing",
-                             "--quiet", "-v,--verbose", "--version", "Exit codes", "four times as bright"})
+  for (const char* option :
+       {"-i,--input", "-o,--output", "-w,--weights", "--weights-list", "--rain ", "--rain-weights",
+        "-f,--format", "-q,--quality", "-j,--threads", "--device", "--skip-existing", "--quiet",
+        "-v,--verbose", "--version", "Exit codes", "four times as bright"})
     CHECK_THAT(help.out, Catch::Contains(option));
   CHECK(place("nlcl-derain --version").out == text("nlcl-derain ", version, '\n'));
 }
@@ -169,9 +170,7 @@ TEST_CASE("nlcl-derain: wrong usage is told before any work", "[tools]") {
   check_mistakes(
       bench,
       {
-          {"nlcl-derain", 2, "--input is required"},
-          {"nlcl-derain -i a.png -o b.png", 2, "--weights is required"},
-          {ok + "-i a.png", 2, "--output is required"},
+          {"nlcl-derain", 2, "no image is given"},
           {ok + "-i a.png -o b.png --fast", 2, "--fast"},
           {ok + "-i a.png -o b.png c.png", 2, "c.png"},
           {ok + "-i none.png -o b.png", 2, "no such file or folder: none.png"},
@@ -184,11 +183,10 @@ TEST_CASE("nlcl-derain: wrong usage is told before any work", "[tools]") {
           {ok + "-i folder -o -", 2, "folder is a folder and - is not"},
           {ok + "-i folder -o a.png/out", 2, "cannot write to the folder a.png/out: Not a directory"},
           {ok + "-i folder -o /proc/out", 2, "cannot write to the folder /proc/out"},
-          {ok + "-i empty -o out", 2, "no images (.png, .jpg, .jpeg, .bmp, .tga) in the folder empty"},
+          {ok + "-i empty -o out", 2, "no images (.png, .jpg, .jpeg,"},
           {ok + "-i a.png -o a.png", 2, "a.png would overwrite an input"},
           {ok + "-i a.png -o folder/../a.png", 2, "would overwrite an input"},
           {ok + "-i folder -o folder", 2, "folder/a.png would overwrite an input"},
-          {ok + "-i a.png -o b.png --rain r.png", 2, "--rain requires --rain-weights"},
           {ok + "-i a.png -o b.png --rain-weights rain.safetensors", 2, "--rain-weights requires --rain"},
           {ok + "-i a.png -o b.png --rain ./b.png --rain-weights rain.safetensors", 2,
            "several results of a.png would be written to ./b.png"},
@@ -200,11 +198,11 @@ TEST_CASE("nlcl-derain: wrong usage is told before any work", "[tools]") {
           {ok + "-i a.png -o b.png --compare b.png", 2, "several results of a.png"},
           {ok + "-i a.png -o b.png --compare folder", 2, "folder is a folder"},
           {ok + "-i a.png -o b.png --rain r.png --rain-weights none", 2, "cannot read none: No such file"},
-          {ok + "-i a.png -o b.png -f gif", 2, "--format: gif not in {png,jpg}"},
-          {ok + "-i a.png -o b.jpg -q 0", 2, "--quality: Value 0 not in range 1 to 100"},
-          {ok + "-i a.png -o b.jpg -q 101", 2, "--quality: Value 101 not in range 1 to 100"},
+          {ok + "-i a.png -o b.png -f gif", 2, "--format: gif not in {png,jpg,"},
+          {ok + "-i a.png -o b.jpg -q 0", 2, "--quality: expected a whole number from 1 to 100, is 0"},
+          {ok + "-i a.png -o b.jpg -q 101", 2, "--quality: expected a whole number from 1 to 100, is 101"},
           {ok + "-i a.png -o b.jpg -q good", 2, "--quality"},
-          {ok + "-i a.png -o b.png -j 0", 2, "--threads: Value 0 not in range 1 to 1024"},
+          {ok + "-i a.png -o b.png -j 0", 2, "--threads: expected a whole number from 1 to 1024, is 0"},
           {ok + "-i a.png -o b.png -j two", 2, "--threads"},
           {ok + "-i a.png -o b.png --quiet -v", 2, "excludes"},
           {"nlcl-derain -i a.png -o b.png -w none.pth", 2, "cannot read none.pth: No such file"},
@@ -228,7 +226,7 @@ TEST_CASE("nlcl-derain: an image that fails", "[tools]") {
   const std::string ok = "nlcl-derain -w back.pth -o b.png ";
   check_mistakes(bench, {
                             {ok + "-i broken.png", 1, "broken.png: png: truncated"},
-                            {ok + "-i text.jpg", 1, "text.jpg: image: neither PNG, JPEG, BMP nor TGA"},
+                            {ok + "-i text.jpg", 1, "text.jpg: image: neither PNG, JPEG,"},
                             {ok + "-i huge.png", 1, "huge.png: png: 100000 x 100000 pixels, at most"},
                             {ok + "-i - <broken.png", 1, "standard input: png: truncated"},
                             {ok + "-i -", 1, "standard input: image: neither"},
@@ -247,7 +245,7 @@ TEST_CASE("nlcl-derain: weights that give no numbers", "[tools]") {
   Generator<float> generator;
   generator.tail.bias.mutable_data()[0] = NAN;
   write_checkpoint(bench / "nan.pth", state_of(generator));
-  check_mistakes(bench, {{"nlcl-derain -w nan.pth -i a.png -o b.png", 1, "a.png: to_image: value 0"}});
+  check_mistakes(bench, {{"nlcl-derain -w nan.pth -i a.png -o b.png", 1, "a.png: image: value 0"}});
 }
 
 TEST_CASE("nlcl-derain: more memory than there is", "[tools]") {
@@ -340,13 +338,10 @@ TEST_CASE("nlcl-derain: a folder that cannot be written to", "[tools]") {
   bench.write("in/a.png", random_image(4, 5, 3));
   fs::create_directory(bench / "locked");
   fs::permissions(bench / "locked", fs::perms::owner_read | fs::perms::owner_exec);
-  if (access((bench / "locked").c_str(), W_OK) == 0) {
-    WARN("skipped: this user may write everywhere");
-    return;
-  }
   for (const char* folder : {"locked", "locked/new"})
-    check_error(bench(text("nlcl-derain -i in -w back.pth -o ", folder)), 2,
+    check_error(bench.as_ordinary_user(text("nlcl-derain -i in -w back.pth -o ", folder)), 2,
                 text("folder ", folder, ": Permission"));
+  CHECK(bench.names("locked").empty());
 }
 
 TEST_CASE("nlcl-derain: formats", "[tools]") {
@@ -441,33 +436,25 @@ TEST_CASE("nlcl-derain: progress is shown on a terminal", "[tools]") {
   const Bench bench;
   for (int i = 0; i < 3; ++i) bench.write(text("in/", i, ".png"), random_image(8, 8, 3));
   bench.write("in/broken.png", "");
-  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
-  const bool is_open = terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0;
-  const std::string name = is_open ? ptsname(terminal) : "";
-  const int other_end = open(name.c_str(), O_RDWR | O_NOCTTY);  // else all is lost when the program closes it
-  if (other_end < 0) {
+  const Terminal terminal;
+  if (!terminal.is_open()) {
     WARN("skipped: there are no terminals here");
     return;
   }
-  fcntl(terminal, F_SETFL, O_NONBLOCK);
   const auto said = [&](const std::string& options) {
-    CHECK(bench(text("nlcl-derain -i in -o out -w back.pth ", options, " 2>", name)).code == 1);
-    std::string text(10'000, '\0');
-    text.resize(static_cast<std::size_t>(std::max<ssize_t>(read(terminal, text.data(), text.size()), 0)));
-    return text;
+    CHECK(bench(text("nlcl-derain -i in -o out -w back.pth ", options, " 2>", terminal.name())).code == 1);
+    return terminal.read();
   };
   CHECK_THAT(said(""), Catch::Contains("0 of 4 images") && Catch::Contains("1 of 4 images, 0.") &&
                            Catch::Contains(" s each, 0 s left") &&
                            Catch::Contains("\r\033[Knlcl-derain: in/broken.png: image: neither") &&
                            Catch::Contains("4 of 4 images, 0.") && Catch::EndsWith(" s each\r\n"));
   CHECK_THAT(said("--quiet"), Catch::StartsWith("nlcl-derain: in/broken.png:"));
-  close(other_end);
-  close(terminal);
 }
 
 // The published results were cut to 8 bits where we round: equal, or one above.
 TEST_CASE("nlcl-derain: the published results", "[tools][official]") {
-  const fs::path official = fs::path(NLCL_SHARED_DIR) / "official";
+  const fs::path official = shared_path("official");
   if (!fs::exists(official)) {
     WARN("skipped: the published weights and images are not in " << official.string());
     return;

@@ -74,7 +74,25 @@ TEST_CASE("nlcl-inspect: a generator with tiles", "[tools]") {
              Catch::Contains("a generator, which takes images in squares of 64; memory"));
   const Json found = Json::parse(files("nlcl-inspect tiled.safetensors --json -j 2").out);
   CHECK(found["tile"] == 64);
+  CHECK(found["tensors"].size() == 73);
+  CHECK(found["parameters"] == 316'195);
   CHECK(found["memory"][2]["bytes"] == GeneratorPlan::memory(2160, 3840, 2, 64));
+}
+
+TEST_CASE("nlcl-inspect: columns are those of a terminal", "[tools]") {
+  const Workplace& files = place();
+  StateFile file;
+  for (const char* name : {"rain", "pluie été", "дождь", "雨"})
+    file.tensors.push_back(from_tensor(name, Tensor<float>::zeros({2, 3})));
+  write_checkpoint(files / "names.safetensors", file);
+  std::istringstream lines(files("nlcl-inspect names.safetensors").out);
+  std::string line;
+  std::getline(lines, line);
+  for (const RawTensor& tensor : file.tensors) {
+    std::getline(lines, line);
+    CHECK_THAT(line, Catch::StartsWith("  " + tensor.name + " "));
+    CHECK(columns_of(line.substr(0, line.find("F32"))) == 2 + 32 + 1);
+  }
 }
 
 TEST_CASE("nlcl-inspect: a checkpoint that is no generator", "[tools]") {
@@ -89,18 +107,19 @@ TEST_CASE("nlcl-inspect: a checkpoint that is no generator", "[tools]") {
 }
 
 TEST_CASE("nlcl-inspect: mistakes", "[tools]") {
-  check_mistakes(place(), {
-                              {"nlcl-inspect", 2, "FILE is required"},
-                              {"nlcl-inspect none.pth", 2, "none.pth"},
-                              {"nlcl-inspect .", 2, "directory: ."},
-                              {"nlcl-inspect a.pth a.pth", 2, "a.pth"},
-                              {"nlcl-inspect a.pth --size 512", 2, "--size: expected HxW, is 512"},
-                              {"nlcl-inspect a.pth --size 0x5", 2, "--size: expected HxW, is 0x5"},
-                              {"nlcl-inspect a.pth --size 5x5x5", 2, "--size: expected HxW, is 5x5x5"},
-                              {"nlcl-inspect a.pth --size 100001x5", 2, "--size: expected HxW, is 100001x5"},
-                              {"nlcl-inspect a.pth -j 0", 2, "--threads"},
-                              {"nlcl-inspect text", 1, "text: "},
-                          });
+  check_mistakes(
+      place(), {
+                   {"nlcl-inspect", 2, "FILE is required"},
+                   {"nlcl-inspect none.pth", 2, "none.pth"},
+                   {"nlcl-inspect .", 2, "FILE: expected a file, is a folder: ."},
+                   {"nlcl-inspect a.pth a.pth", 2, "a.pth"},
+                   {"nlcl-inspect a.pth --size 512", 2, "--size: expected HxW, is 512"},
+                   {"nlcl-inspect a.pth --size 0x5", 2, "--size: expected HxW, is 0x5"},
+                   {"nlcl-inspect a.pth --size 5x5x5", 2, "--size: expected HxW, is 5x5x5"},
+                   {"nlcl-inspect a.pth --size 100001x5", 2, "--size: expected HxW, is 100001x5"},
+                   {"nlcl-inspect a.pth -j 0", 2, "--threads: expected a whole number from 1 to 1024, is 0"},
+                   {"nlcl-inspect text", 1, "text: "},
+               });
   if (std::filesystem::exists("/dev/full"))
     check_error(place()("nlcl-inspect a.pth >/dev/full"), 1, "cannot write to standard output");
 }

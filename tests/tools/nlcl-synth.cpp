@@ -57,6 +57,16 @@ TEST_CASE("nlcl-synth: one image", "[tools]") {
     CHECK(rain("--density 40000 --preset light") > rain("--preset light"));
     CHECK(rain("--density 0") == 0);
   }
+  SECTION("in any weather") {
+    check_silent(studio("nlcl-synth -i a.png -o b.png --clean c.png --preset weather --seed 3"));
+    check_silent(studio("nlcl-synth -i a.png -o again.png --preset weather --seed 3 -j 1"));
+    CHECK(studio.content("b.png") == studio.content("again.png"));
+    CHECK(studio.content("b.png") != studio.content("c.png"));
+    CHECK(studio.image("c.png").pixels == studio.image("a.png").pixels);
+    for (const char* options : {"--rain r.png", "--angle 3", "--vary"})
+      CHECK(studio(text("nlcl-synth -i a.png -o d.png --preset weather ", options)).code == 2);
+    CHECK_FALSE(std::filesystem::exists(studio / "d.png"));
+  }
   SECTION("in the format of its name") {
     studio.write("alpha.png", random_image(9, 9, 4));
     check_silent(studio("nlcl-synth -i alpha.png -o b.JPG --clean c.png"));
@@ -145,29 +155,28 @@ TEST_CASE("nlcl-synth: mistakes", "[tools]") {
   fs::create_directory(studio / "empty");
   const std::string a = "nlcl-synth -i a.png ", folder = "nlcl-synth -i folder ";
   check_mistakes(
-      studio,
-      {
-          {"nlcl-synth", 2, "--input is required"},
-          {a, 2, "nothing to write: expected --output, --clean or --rain"},
-          {a + "-o b.png --heavy", 2, "--heavy"},
-          {"nlcl-synth -i none.png -o b.png", 2, "no such file or folder: none.png"},
-          {a + "-o b.gif", 2, "b.gif: the name ends in '.gif'"},
-          {a + "-o b.png --rain r", 2, "r: the name ends in ''"},
-          {a + "-o none/b.png", 2, "cannot write to the folder none: No such file"},
-          {a + "-o folder", 2, "a.png is a file and folder is a folder"},
-          {folder + "-o a.png", 2, "folder is a folder and a.png is not"},
-          {folder + "-o out --rain new.png", 2, "folder is a folder and new.png is not"},
-          {folder + "-o /proc/out", 2, "cannot write to the folder /proc/out"},
-          {"nlcl-synth -i empty -o out", 2, "no images (.png, .jpg, .jpeg, .bmp, .tga) in the folder empty"},
-          {a + "-o a.png", 2, "a.png would overwrite an input"},
-          {folder + "-o out --clean folder", 2, "folder/a.png would overwrite an input"},
-          {a + "-o b.png --clean ./b.png", 2, "several results of a.png would be written to ./b.png"},
-          {a + "-o b.png --preset hail", 2, "--preset: hail not in"},
-          {a + "-o b.png --angle 61", 2, "--angle: Value 61 not in range"},
-          {a + "-o b.png --veil 1.1", 2, "--veil: Value 1.1 not in range"},
-          {a + "-o b.png --density many", 2, "--density"},
-          {a + "-o b.png --shrink 0", 2, "--shrink: Value 0 not in range"},
-          {a + "-o b.png -j 0", 2, "--threads: Value 0 not in range 1 to 1024"},
-          {"nlcl-synth -i text.jpg -o b.png", 1, "text.jpg: image: neither PNG, JPEG, BMP nor TGA"},
-      });
+      studio, {
+                  {"nlcl-synth", 2, "--input is required"},
+                  {a, 2, "nothing to write: expected --output, --clean or --rain"},
+                  {a + "-o b.png --heavy", 2, "--heavy"},
+                  {"nlcl-synth -i none.png -o b.png", 2, "no such file or folder: none.png"},
+                  {a + "-o b.gif", 2, "b.gif: the name ends in '.gif'"},
+                  {a + "-o b.png --rain r", 2, "r: the name ends in ''"},
+                  {a + "-o none/b.png", 2, "cannot write to the folder none: No such file"},
+                  {a + "-o folder", 2, "a.png is a file and folder is a folder"},
+                  {folder + "-o a.png", 2, "folder is a folder and a.png is not"},
+                  {folder + "-o out --rain new.png", 2, "folder is a folder and new.png is not"},
+                  {folder + "-o /proc/out", 2, "cannot write to the folder /proc/out"},
+                  {"nlcl-synth -i empty -o out", 2, "no images (.png, .jpg, .jpeg,"},
+                  {a + "-o a.png", 2, "a.png would overwrite an input"},
+                  {folder + "-o out --clean folder", 2, "folder/a.png would overwrite an input"},
+                  {a + "-o b.png --clean ./b.png", 2, "several results of a.png would be written to ./b.png"},
+                  {a + "-o b.png --preset hail", 2, "--preset: hail not in"},
+                  {a + "-o b.png --angle 61", 2, "--angle: expected a number from -60 to 60, is 61"},
+                  {a + "-o b.png --veil 1.1", 2, "--veil: expected a number from 0 to 1, is 1.1"},
+                  {a + "-o b.png --density many", 2, "--density"},
+                  {a + "-o b.png --shrink 0", 2, "--shrink: expected a whole number from 1 to 16384, is 0"},
+                  {a + "-o b.png -j 0", 2, "--threads: expected a whole number from 1 to 1024, is 0"},
+                  {"nlcl-synth -i text.jpg -o b.png", 1, "text.jpg: image: neither PNG, JPEG,"},
+              });
 }

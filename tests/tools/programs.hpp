@@ -22,6 +22,7 @@
 #include "nlcl/io/image.hpp"
 #include "support/files.hpp"
 #include "support/images.hpp"
+#include "support/paths.hpp"
 
 namespace nlcl::test {
 
@@ -32,83 +33,62 @@ struct Run {
 
 class Workplace {
  public:
-  Workplace() { std::filesystem::create_directory(folder_ / "work"); }
+  Workplace();
 
-  std::filesystem::path operator/(const std::string& name) const { return folder_ / "work" / name; }
+  std::filesystem::path operator/(const std::string& name) const;
 
   // A shell command, with the programs under test on the path.
-  Run operator()(const std::string& command) const { return wait(start(command)); }
+  Run operator()(const std::string& command) const;
 
-  pid_t start(const std::string& command) const {
-    const std::string whole =
-        text("NLCL_DEVICE=cpu; export NLCL_DEVICE; PATH=", NLCL_BIN_DIR, ":$PATH; cd '",
-             (folder_ / "work").string(), "' || exit 99; { ", command, "\n} </dev/null >../out 2>../err");
-    const pid_t child = fork();
-    if (child == 0) {
-      execl("/bin/sh", "sh", "-c", whole.c_str(), static_cast<char*>(nullptr));
-      _exit(99);
-    }
-    REQUIRE(child > 0);
-    return child;
-  }
+  // The same for somebody who may not write or look everywhere, whoever runs the tests.
+  Run as_ordinary_user(const std::string& command) const;
 
-  Run wait(pid_t child) const {
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content("../out"), content("../err")};
-  }
+  // `prepare` changes the process before the command begins, and returns whether it could.
+  pid_t start(const std::string& command, bool (*prepare)() = nullptr) const;
+  Run wait(pid_t child) const;
 
-  void write(const std::string& name, std::string_view content) const {
-    const std::filesystem::path path = *this / name;
-    std::filesystem::create_directories(path.parent_path());
-    write_file_atomically(path, bytes_of(content));
-  }
-  void write(const std::string& name, const std::vector<std::byte>& bytes) const {
-    write(name, text_of(bytes));
-  }
+  void write(const std::string& name, std::string_view content) const;
+  void write(const std::string& name, const std::vector<std::byte>& bytes) const;
+  void write(const std::string& name, const Image& image) const;
 
-  void write(const std::string& name, const Image& image) const { write(name, encode_png(image)); }
-
-  Image image(const std::string& name) const { return read_image(*this / name); }
-  std::string content(const std::string& name) const { return std::string(text_of(read_file(*this / name))); }
+  Image image(const std::string& name) const;
+  std::string content(const std::string& name) const;
 
   // The names in one of its folders: nothing is left behind that is not among them.
-  std::set<std::string> names(const std::string& folder) const {
-    std::set<std::string> result;
-    for (const auto& entry : std::filesystem::directory_iterator(*this / folder))
-      result.insert(entry.path().filename().string());
-    return result;
-  }
+  std::set<std::string> names(const std::string& folder) const;
 
  private:
   TemporaryFolder folder_;
 };
 
+// A terminal for programs to write to; not open where there are none.
+class Terminal {
+ public:
+  Terminal();
+  ~Terminal();
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+
+  bool is_open() const { return other_end_ >= 0; }
+  const std::string& name() const { return name_; }
+
+  // What has been written to it since.
+  std::string read() const;
+
+ private:
+  int terminal_ = -1, other_end_ = -1;
+  std::string name_;
+};
+
 using Names = std::set<std::string>;
 
 // Polls for what another process does; fails when a minute was not enough.
-inline void wait_until(const std::function<bool()>& is_done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-  while (!is_done()) {
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-}
+void wait_until(const std::function<bool()>& is_done);
 
-inline void check_silent(const Run& run) {
-  CHECK(run.code == 0);
-  CHECK(run.out == "");
-  CHECK(run.err == "");
-}
+void check_silent(const Run& run);
 
 // One line on standard error, which begins with the name of the program and says `expected`.
-inline void check_error(const Run& run, int code, const std::string& expected) {
-  INFO(run.err);
-  CHECK(run.code == code);
-  CHECK(run.out == "");
-  CHECK(std::ranges::count(run.err, '\n') == 1);
-  CHECK_THAT(run.err, Catch::StartsWith("nlcl-") && Catch::Contains(expected) && Catch::EndsWith("\n"));
-}
+void check_error(const Run& run, int code, const std::string& expected);
 
 struct Mistake {
   std::string command;
@@ -117,13 +97,6 @@ struct Mistake {
 };
 
 // Mistakes that are told before anything is written.
-inline void check_mistakes(const Workplace& place, const std::vector<Mistake>& mistakes) {
-  const Names before = place.names(".");
-  for (const auto& [command, code, expected] : mistakes) {
-    INFO(command);
-    check_error(place(command), code, expected);
-  }
-  CHECK(place.names(".") == before);
-}
+void check_mistakes(const Workplace& place, const std::vector<Mistake>& mistakes);
 
 }  // namespace nlcl::test

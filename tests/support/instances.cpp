@@ -1,0 +1,2 @@
+#define NLCL_INSTANCE template
+#include "support/instances.hpp"
