@@ -1,4 +1,4 @@
-// nlcl-golden-step FIXTURE BACK.pth RAIN.pth [--device cpu|cuda:N] [--precision float32|tf32|bf16]: replays one
+// nlcl-golden-step FIXTURE BACKGROUND.pth RAIN.pth [--device cpu|cuda:N] [--precision float32|tf32|bf16]: replays one
 // training step of a reference and compares every value.
 //
 // The fixture is a safetensors file: input.O and input.B (NCHW), weights of the discriminator and of the
@@ -25,20 +25,23 @@ struct Tolerances {
   double output;    // absolute
   double loss;      // relative
   double gradient;  // relative, in the L2 norm
+  double floor;     // of the largest norm: below it only the absolute size counts
   bool same_centers;
 };
-constexpr double gradient_floor = 1e-6;  // of the largest norm: below it only the absolute size counts
 
 // With rounded products two patches that are nearly as far from the query may change places, and so what the
-// losses compare; the images and the gradients are what has to hold then.
+// losses compare; the images and the gradients are what has to hold then. What they may be off is half as much again as
+// what rounding makes of a step by itself: on the CPU, in float, with all that a convolution multiplies rounded first, the
+// gradients of G_R are off by up to 3.6 % in tf32 and 14 % in bf16, where ReLUs change sides, those of F_back's last head,
+// a hundred-thousandth of the largest, by 61 % in bf16, the images by 0.005 and 0.046.
 Tolerances tolerances_of(Precision precision) {
   switch (precision) {
     case Precision::float32:
-      return {1e-4, 1e-5, 3e-3, true};
+      return {1e-4, 1e-5, 3e-3, 1e-6, true};
     case Precision::tf32:
-      return {1e-2, 1e-2, 1e-2, false};
+      return {1e-2, 1e-2, 6e-2, 1e-6, false};
     case Precision::bf16:
-      return {5e-2, 2e-2, 2e-2, false};
+      return {7e-2, 2e-2, 2.2e-1, 2e-4, false};
   }
   return {};
 }
@@ -115,8 +118,8 @@ class Comparison {
     double largest = 0;
     for (const auto& g : gradients_) largest = std::max(largest, g.norm);
     for (const auto& g : gradients_) {
-      if (g.norm < gradient_floor * largest)
-        enter("gradients", g.name, g.error, gradient_floor * largest);
+      if (g.norm < tolerances_.floor * largest)
+        enter("gradients", g.name, g.error, tolerances_.floor * largest);
       else
         enter("gradients", g.name, g.error / g.norm, tolerances_.gradient);
     }
@@ -160,21 +163,21 @@ void compare_gradients(Comparison& comparison, Module& module, const Gradients<f
   });
 }
 
-int replay(const char* fixture_path, const char* back_path, const char* rain_path, Device device) {
+int replay(const char* fixture_path, const char* background_path, const char* rain_path, Device device) {
   const StateFile fixture = read_safetensors(fixture_path);
   Networks<float> networks;
-  load_state(networks.clean, read_checkpoint(back_path));
+  load_state(networks.clean, read_checkpoint(background_path));
   load_state(networks.rain, read_checkpoint(rain_path));
   load_part(networks.discriminator, fixture, "weight.D.");
   load_part(networks.location, fixture, "weight.F_loc.");
-  load_part(networks.back_layer, fixture, "weight.F_back.");
+  load_part(networks.background_layer, fixture, "weight.F_back.");
   load_part(networks.rain_layer, fixture, "weight.F_rain.");
 
   to(networks, device);
 
   const Queries queries{query(fixture, "search.0", device), query(fixture, "search.1", device),
                         query(fixture, "search.2", device), query(fixture, "search.3", device)};
-  ObjectiveOptions options;
+  ObjectiveOptions<float> options;
   options.layer_contrast.pooled = true;
   const Tensor<float> rainy = image(fixture, "input.O").to(device),
                       clean = image(fixture, "input.B").to(device);
@@ -182,7 +185,7 @@ int replay(const char* fixture_path, const char* back_path, const char* rain_pat
   Comparison comparison(tolerances_of(device.is_cuda() ? precision() : Precision::float32));
   Tape<float> tape;
   const Objective<float> objective(networks, options, rainy, clean);
-  comparison.outputs("pred_B", objective.back(), image(fixture, "out.pred_B"));
+  comparison.outputs("pred_B", objective.background(), image(fixture, "out.pred_B"));
   comparison.outputs("pred_R", objective.rain(), image(fixture, "out.pred_R"));
   comparison.outputs("idt_B", objective.identity(), image(fixture, "out.idt_B"));
 
@@ -199,19 +202,20 @@ int replay(const char* fixture_path, const char* back_path, const char* rain_pat
   const auto expect_loss = [&](const std::string& name, double found) {
     comparison.loss(name, found, std::stod(fixture.metadata.at("loss." + name)));
   };
-  const auto value = [](const Tensor<float>& loss) { return static_cast<double>(loss.item()); };
+  const auto value = [&](const char* term) { return static_cast<double>(losses.of(term).item()); };
   expect_loss("D", discriminator_loss);
-  expect_loss("G_GAN", value(losses.adversarial));
-  expect_loss("NCE", value(losses.location_rainy));
-  expect_loss("NCE_Y", value(losses.location_clean));
-  expect_loss("DisNCE", value(losses.layer));
-  expect_loss("MSE", value(losses.consistency));
-  expect_loss("L1", value(losses.sparsity) * options.sparsity);
-  expect_loss("G", value(losses.total));
+  expect_loss("G_GAN", value("adversarial"));
+  expect_loss("NCE", value("location_rainy"));
+  expect_loss("NCE_Y", value("location_clean"));
+  expect_loss("DisNCE", value("layer"));
+  expect_loss("MSE", value("consistency"));
+  expect_loss("L1", value("sparsity") * options.weight("sparsity"));
+  expect_loss("G", static_cast<double>(losses.total.item()));
 
   {
     const NoGrad no_grad;
-    comparison.outputs("D_pred_B", networks.discriminator(objective.back()), image(fixture, "out.D_pred_B"));
+    comparison.outputs("D_pred_B", networks.discriminator(objective.background()),
+                       image(fixture, "out.D_pred_B"));
     comparison.outputs("D_B", networks.discriminator(clean), image(fixture, "out.D_B"));
     // The six samples: location of O and B, of clean and I, and the two layers.
     const auto encode = [&](const Tensor<float>& x) {
@@ -232,14 +236,14 @@ int replay(const char* fixture_path, const char* back_path, const char* rain_pat
     const auto rainy_features = encode(rainy), clean_features = encode(clean);
     sample(0, rainy_features, rainy_features.front(), queries.rainy, options.location_patches,
            networks.location);
-    sample(1, encode(objective.back()), rainy_features.front(), queries.rainy, options.location_patches,
+    sample(1, encode(objective.background()), rainy_features.front(), queries.rainy, options.location_patches,
            networks.location);
     sample(2, clean_features, clean_features.front(), queries.clean, options.location_patches,
            networks.location);
     sample(3, encode(objective.identity()), clean_features.front(), queries.clean, options.location_patches,
            networks.location);
-    sample(4, networks.discriminator.features(objective.back()), objective.back(), queries.back,
-           options.back_patches, networks.back_layer);
+    sample(4, networks.discriminator.features(objective.background()), objective.background(),
+           queries.background, options.background_patches, networks.background_layer);
     sample(5, networks.discriminator.features(objective.rain()), objective.rain(), queries.rain,
            options.rain_patches, networks.rain_layer);
   }
@@ -248,7 +252,7 @@ int replay(const char* fixture_path, const char* back_path, const char* rain_pat
   compare_gradients(comparison, networks.clean, gradients, fixture, "G_B.");
   compare_gradients(comparison, networks.rain, gradients, fixture, "G_R.");
   compare_gradients(comparison, networks.location, gradients, fixture, "F_loc.");
-  compare_gradients(comparison, networks.back_layer, gradients, fixture, "F_back.");
+  compare_gradients(comparison, networks.background_layer, gradients, fixture, "F_back.");
   compare_gradients(comparison, networks.rain_layer, gradients, fixture, "F_rain.");
 
   std::printf("%s\n", comparison.report().dump(1).c_str());
@@ -274,7 +278,7 @@ int main(int argc, char** argv) {
     }
     if (files.size() != 3) {
       std::fprintf(stderr,
-                   "usage: nlcl-golden-step FIXTURE BACK.pth RAIN.pth [--device cpu|cuda:N]\n"
+                   "usage: nlcl-golden-step FIXTURE BACKGROUND.pth RAIN.pth [--device cpu|cuda:N]\n"
                    "                        [--precision float32|tf32|bf16]\n");
       return 2;
     }
