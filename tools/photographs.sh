@@ -2,13 +2,13 @@
 # Takes photographs under free licences out of Debian packages, shrinks them to sides of at most 1024 pixels,
 # and lists them by name. Whose they are, and under which licence, is in OUTDIR/copyright.
 #   tools/photographs.sh OUTDIR [COUNT]
-# COUNT is 1 to 32 (default: 32, a download of 26 MB). The same COUNT always gives the same photographs.
+# COUNT is 1 to 51 (default: 32, a download of 26 MB; 51: 175 MB). The same COUNT always gives the same photographs.
 set -euo pipefail
 
 out=${1:-}
 count=${2:-32}
-if [ $# -lt 1 ] || [ $# -gt 2 ] || ! [[ $count =~ ^([1-9]|[12][0-9]|3[012])$ ]]; then
-  echo "usage: tools/photographs.sh OUTDIR [COUNT], COUNT from 1 to 32" >&2
+if [ $# -lt 1 ] || [ $# -gt 2 ] || ! [[ $count =~ ^([1-9]|[1-4][0-9]|5[01])$ ]]; then
+  echo "usage: tools/photographs.sh OUTDIR [COUNT], COUNT from 1 to 51" >&2
   exit 2
 fi
 
@@ -43,10 +43,12 @@ take() {
   dpkg-deb -x "$scratch/$package"_*.deb "$scratch/$package"
   cp "$scratch/$package/usr/share/doc/$package/copyright" "$out/copyright/$package"
   for name in "${@:1:count}"; do
-    cp "$scratch/$package/$folder/$name.jpg" "$scratch/photographs"
+    cp "$scratch/$package/$folder/$name.jpg" "$scratch/photographs/${name%%/*}.jpg"
     # Where the photographs have several authors, each one's is beside it.
     [ ! -e "$scratch/$package/$folder/$name.desktop" ] ||
       cp "$scratch/$package/$folder/$name.desktop" "$out/copyright"
+    [ ! -e "$scratch/$package/$folder/${name%%/*}/metadata.json" ] ||
+      cp "$scratch/$package/$folder/${name%%/*}/metadata.json" "$out/copyright/${name%%/*}.json"
     count=$((count - 1))
   done
 }
@@ -60,6 +62,11 @@ take lomiri-wallpapers-16.04 usr/share/backgrounds Bridge_by_Sander_Klootwijk Dr
   Picture_0B_by_freespace Picture_1A_by_freespace Wine_by_Jakkub_Mede aitzgorri_by_Aitzol_Berasategi \
   friends_by_Aitzol_Berasategi life_by_Aitzol_Berasategi picosdeeuropa_by_Aitzol_Berasategi \
   seeding_by_Clements_Engelhardt sunset_by_Aitzol_Berasategi
+take lomiri-wallpapers-20.04 usr/share/backgrounds Kleiber_by_Lukas_Baubkus
+take mate-backgrounds usr/share/backgrounds/mate/nature Blinds Dune FreshFlower Garden GreenMeadow LadyBird Storm TwoWings \
+  YellowFlower
+take plasma-workspace-wallpapers usr/share/wallpapers {BytheWater,ColdRipple,EveningGlow,FallenLeaf,Grey,Kite}/contents/images/2560x1600 \
+  {OneStandsOut,Path,summer_1am}/contents/images/2560x1600
 
 "$synth" -i "$scratch/photographs" --clean "$out" --shrink 1024
 cd "$scratch/photographs"
