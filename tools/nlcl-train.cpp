@@ -184,6 +184,11 @@ void add_options(CLI::App& app, Options& o) {
   change("texture", layer.texture, "layers have no brightness and colour");
   change("residual", layer.residual, "R is O - B");
   change("same-places", layer.same_places, "patches of R are where those of B are");
+  change("decoupled", objective.layer_contrast.decoupled, "an anchor does not push its own layer away");
+  app.add_option("--layer-hardness", objective.layer_contrast.hardness,
+                 "how much more the like ones of the other layer count (ours)")
+      ->check(tools::not_negative<double>())
+      ->option_text("X");
   app.add_option("--log-every", o.log_every, "steps")
       ->check(tools::above_zero<std::uint64_t>())
       ->option_text("N");

@@ -11,7 +11,8 @@ namespace {
 
 LayerContrastOptions options(const Attributes& a) {
   const std::array<double, 2> even{1, 1}, usual{0.07, 0.07};
-  return {a.value("pooled", false), a.value("weight", even), a.value("temperature", usual)};
+  return {a.value("pooled", false), a.value("weight", even), a.value("temperature", usual),
+          a.value("decoupled", false), a.value("hardness", 0.0)};
 }
 
 Index groups(const Attributes& a) { return a.value("groups", 1); }
@@ -49,16 +50,32 @@ Pass<double> oracle_of_group(const Tensors<double>& inputs, const Tensor<double>
         gradient(a, c) += dy.item() * slope * value(i, c) / o.temperature[layer];
       }
     };
-    double total = 0;
-    for (Index a = 0; a < count; ++a)
-      if (a != i) total += std::exp(similarity(a));
+    // The sum, and what each of its members adds for a small change of its similarity.
+    double total = 0, hard = 0, hard_weight = 0;
+    for (Index a = 0; a < count; ++a) {
+      if (layer_of(a) != layer) {
+        hard += std::exp((1 + o.hardness) * similarity(a));
+        hard_weight += std::exp(o.hardness * similarity(a));
+      } else if (a != i && !o.decoupled) {
+        total += std::exp(similarity(a));
+      }
+    }
+    const auto others = static_cast<double>(members[1 - layer]);
+    total += others * hard / hard_weight;
+    const auto change = [&](Index a) {
+      if (layer_of(a) == layer) return o.decoupled ? 0 : std::exp(similarity(a));
+      return others *
+             ((1 + o.hardness) * std::exp((1 + o.hardness) * similarity(a)) * hard_weight -
+              hard * o.hardness * std::exp(o.hardness * similarity(a))) /
+             (hard_weight * hard_weight);
+    };
     for (Index p = 0; p < count; ++p) {
       if (p == i || layer_of(p) != layer) continue;
       const double share = weight / static_cast<double>(members[layer] - 1);
       loss -= share * std::log(std::exp(similarity(p)) / total);
       give(p, -share);
       for (Index a = 0; a < count; ++a)
-        if (a != i) give(a, share * std::exp(similarity(a)) / total);
+        if (a != i) give(a, share * change(a) / total);
     }
   }
   return {Tensor<double>::scalar(loss), {gradients[0], gradients[1]}};
@@ -107,6 +124,10 @@ std::vector<OpCase> cases() {
     for (Index count : {2, 3})
       add(count * 3, count * 5, 4,
           {{"groups", count}, {"pooled", pooled}, {"weight", {0.6, 1.4}}, {"temperature", {0.4, 0.9}}});
+  for (bool decoupled : {true, false})
+    for (double hardness : {0.0, 0.5, 1.0, 3.0})
+      add(5, 9, 4, {{"decoupled", decoupled}, {"hardness", hardness}, {"temperature", {0.4, 0.9}}});
+  add(2, 40, 7, {{"pooled", true}, {"decoupled", true}, {"hardness", 2}, {"temperature", warm}});
   // The third derivative goes with the cube of 1 / t, too far for the differences.
   for (bool pooled : {true, false}) add(8, 40, 16, {{"pooled", pooled}}, false);
   return all;
@@ -137,6 +158,9 @@ TEST_CASE("layer_contrast", "[ops]") {
               {.shapes = {{2, 6}, {3, 6}},
                .attributes = {{"temperature", {1, -1}}},
                .message = "layer_contrast: temperature is -1, expected more than 0"},
+              {.shapes = {{2, 6}, {3, 6}},
+               .attributes = {{"hardness", -1}},
+               .message = "layer_contrast: hardness is -1, expected at least 0"},
               {.shapes = {{4, 6}, {5, 6}},
                .attributes = {{"groups", 2}},
                .message = "layer_contrast: 4 and 5 rows in 2 groups"},
@@ -186,4 +210,20 @@ TEMPLATE_TEST_CASE("layer_contrast does not overflow where it is very cold", "[o
   const Tensor<T> background({2, 2}, {1, 0, 0, 1}), rain({2, 2}, {1, 0, 0, 1});
   const auto y = layer_contrast(background, rain, {.pooled = true, .temperature = {1e-4, 1e-4}});
   CHECK(y.item() == Approx(1e4));
+}
+
+TEMPLATE_TEST_CASE("decoupled, patches of one layer do not push each other", "[ops]", float, double) {
+  using T = TestType;
+  // Each layer one point, the two opposite: nothing in the sum but the other layer.
+  const Tensor<T> background({3, 2}, {1, 0, 1, 0, 1, 0}), rain({2, 2}, {-1, 0, -1, 0});
+  const auto y = layer_contrast(background, rain, {.temperature = {0.5, 0.5}, .decoupled = true});
+  CHECK(y.item() == Approx(std::log(2 * std::exp(-2.0)) + std::log(3 * std::exp(-2.0)) - 4).epsilon(1e-5));
+}
+
+TEMPLATE_TEST_CASE("hardness weighs nothing where all of the other layer is far away", "[ops]", float,
+                   double) {
+  using T = TestType;
+  const Tensor<T> background({2, 2}, {1, 0, 1, 0}), rain({2, 2}, {-1, 0, -1, 0});
+  const LayerContrastOptions cold{.temperature = {1e-4, 1e-4}, .hardness = 2};
+  CHECK(layer_contrast(background, rain, cold).item() == 0);
 }

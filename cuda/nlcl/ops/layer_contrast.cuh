@@ -16,6 +16,8 @@ struct ContrastLayers {
   int members[2];
   float temperature[2];
   double weight[2];  // c_l, over the number of groups
+  bool decoupled;
+  float hardness;
 
   __device__ int count() const { return members[0] + members[1]; }
   __device__ bool is_rain(int i) const { return i >= members[0]; }
@@ -54,6 +56,23 @@ __global__ void layer_similarities(ContrastLayers layers, int channels, const fl
       [=](int i, int a, float sum) { s[i * count + a] = sum / layers.of(layers.temperature, i); });
 }
 
+// exp(s) of the other layer becomes h ((1 + b) exp(s) - b m), see ops/layer_contrast.hpp. Returns the sum of the row.
+template <class IsOther>
+__device__ double harden(float* s, int count, IsOther is_other, float hardness) {
+  const float closest = row_maximum(count, 0, [=](int a) { return is_other(a) ? s[a] : 0; });
+  if (closest > 0) {
+    const auto others = static_cast<float>(row_sum(count, [=](int a) { return is_other(a) ? 1 : 0; }));
+    const auto raised = [=](int a) { return is_other(a) ? std::pow(s[a] / closest, hardness) : 0; };
+    const float raised_mean = static_cast<float>(row_sum(count, raised)) / others;
+    const auto h = [=](int a) { return raised(a) / raised_mean; };
+    const float mean = static_cast<float>(row_sum(count, [=](int a) { return h(a) * s[a]; })) / others;
+    each_lane(count, [=](int a) {
+      if (is_other(a)) s[a] = h(a) * ((1 + hardness) * s[a] - hardness * mean);
+    });
+  }
+  return row_sum(count, [=](int a) { return s[a]; });
+}
+
 // A row of similarities becomes its slope: ds / t = c (p - [a in P] / |P|) / t. Its loss is c times the log of the
 // sum minus the mean over P. A lane reads and writes numbers of its own only.
 __global__ void layer_rows(ContrastLayers layers, int rows, float* slope, double* losses) {
@@ -63,12 +82,15 @@ __global__ void layer_rows(ContrastLayers layers, int rows, float* slope, double
   const float others = static_cast<float>(layers.of(layers.members, own) - 1);
   const double weight = layers.of(layers.weight, own);
   float* const s = slope + row * count;
-  const auto is_positive = [=](int a) { return a != own && layers.is_rain(a) == layers.is_rain(own); };
+  const auto is_other = [=](int a) { return layers.is_rain(a) != layers.is_rain(own); };
+  const auto is_positive = [=](int a) { return a != own && !is_other(a); };
+  const auto counts = [=](int a) { return layers.decoupled ? is_other(a) : a != own; };
 
   constexpr float nothing = -std::numeric_limits<float>::infinity();
   const double positives = row_sum(count, [=](int a) { return is_positive(a) ? s[a] : 0; });
-  const float largest = row_maximum(count, nothing, [=](int a) { return a == own ? nothing : s[a]; });
-  const double total = row_sum(count, [=](int a) { return s[a] = a == own ? 0 : std::exp(s[a] - largest); });
+  const float largest = row_maximum(count, nothing, [=](int a) { return counts(a) ? s[a] : nothing; });
+  double total = row_sum(count, [=](int a) { return s[a] = counts(a) ? std::exp(s[a] - largest) : 0; });
+  if (layers.hardness > 0) total = harden(s, count, is_other, layers.hardness);
   const float factor = static_cast<float>(weight) / layers.of(layers.temperature, own);
   each_lane(count, [=](int a) {
     s[a] = a == own ? 0 : (s[a] / static_cast<float>(total) - (is_positive(a) ? 1 / others : 0)) * factor;
@@ -101,6 +123,8 @@ inline ContrastLayers contrast_layers(const Tensor<float>& background, const Ten
     layers.temperature[l] = static_cast<float>(options.temperature[l]);
     layers.weight[l] = nlcl::detail::anchor_weight(options, members, l) / static_cast<double>(groups);
   }
+  layers.decoupled = options.decoupled;
+  layers.hardness = static_cast<float>(options.hardness);
   return layers;
 }
 

@@ -17,6 +17,13 @@
 //
 //     ds[i,a] = c_l (p[i,a] - [a in P(i)] / |P(i)|) for a != i, ds[i,i] = 0        dz = (ds / t) z + (ds / t)^T z
 //
+// Two changes of the sum, each off unless chosen; N(i) are the members of the other layer:
+//
+//     decoupled   the sum is over N(i) alone: an anchor does not push its own layer away (Yeh et al., ECCV 2022)
+//     hardness b  a member of N(i) counts h[i,a] = exp(b s[i,a]) / mean over N(i) of exp(b s[i,.]) times, the like ones
+//                 more (Robinson et al., ICLR 2021). With the mean m of h exp(s) over N(i), p[i,a] becomes
+//                 h ((1 + b) exp(s[i,a]) - b m) / the sum, for a in N(i)
+//
 // Rows may come in groups, one for each image: each group is a pool of its own, and the loss is the mean over
 // all groups.
 #pragma once
@@ -37,6 +44,8 @@ struct LayerContrastOptions {
   bool pooled = false;
   std::array<double, 2> weight{1, 1};             // of background and rain; not used when pooled
   std::array<double, 2> temperature{0.07, 0.07};  // of background and rain anchors
+  bool decoupled = false;                         // own members are not in the sum
+  double hardness = 0;                            // how much more the like ones of the other layer count
 };
 
 namespace cuda {
@@ -84,6 +93,8 @@ struct LayerContrast {
         "layer_contrast: ", b[0], " and ", r[0], " rows in ", groups, " groups");
     for (double t : options.temperature)
       require<ShapeError>(t > 0, "layer_contrast: temperature is ", t, ", expected more than 0");
+    require<ShapeError>(options.hardness >= 0, "layer_contrast: hardness is ", options.hardness,
+                        ", expected at least 0");
     background = of_background, rain = of_rain;
     if constexpr (on_cuda<T>)
       if (of_background.device().is_cuda()) {
@@ -111,9 +122,12 @@ struct LayerContrast {
         row /= temperature;
         auto own_layer = row.segment(first, members[layer]);
         const T positives = (own_layer.sum() - row(i)) / others;
-        row(i) = -std::numeric_limits<T>::infinity();  // the anchor is not in its own sum
+        constexpr T nothing = -std::numeric_limits<T>::infinity();
+        row(i) = nothing;  // the anchor is not in its own sum
+        if (options.decoupled) own_layer.setConstant(nothing);
         const T largest = row.maxCoeff();
         row = (row.array() - largest).exp();
+        if (options.hardness > 0) harden(row.segment(members[0] - first, members[1 - layer]));
         const double total = row.template cast<double>().sum();
         loss += weight * (std::log(total) + static_cast<double>(largest - positives));
         row /= static_cast<T>(total);
@@ -144,6 +158,17 @@ struct LayerContrast {
   }
 
  private:
+  // exp(s) of the other layer becomes h ((1 + b) exp(s) - b m), whose sum is that of h exp(s).
+  template <class Row>
+  void harden(Row&& similarity) const {
+    const T hardness = static_cast<T>(options.hardness), closest = similarity.maxCoeff();
+    if (!(closest > 0)) return;  // all so far away that they do not count
+    detail::Matrix<T> h = (similarity.array() / closest).pow(hardness);
+    h /= h.mean();
+    const T mean = (h.array() * similarity.array()).mean();
+    similarity = h.array() * ((1 + hardness) * similarity.array() - hardness * mean);
+  }
+
   // The unit vectors of a group [n,C], background first.
   Tensor<T> pool(Index group) const {
     const Index background_size = background.get().size() / groups, rain_size = rain.get().size() / groups;
