@@ -24,6 +24,9 @@ cmp <(derain -i - -o - <rainy.png) 'klar 晴.png'  # pipes hold bytes, not lines
 derain -i 'klar 晴.png' -o 'klar 晴.png' 2>said && exit 1
 grep 'klar 晴.png would overwrite an input' said
 mkdir many && cp rainy.png many/one.png && cp rainy.png many/two.png
+wine "$bin/nlcl-derain.exe" 'été 雨.jpg' '*y.png'  # the weights are built in, and no shell here knows patterns
+cmp rainy-derained.png 'klar 晴.png' && [ -s 'été 雨-derained.jpg' ]
+wine "$bin/nlcl-derain.exe" --help | grep -q '^  nlcl-derain photo.jpg '
 derain -i many -o results
 cmp results/one.png 'klar 晴.png' && cmp results/two.png 'klar 晴.png'
 derain -i results -o many --format png  # over files that are there

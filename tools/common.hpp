@@ -23,9 +23,18 @@
 #include "nlcl/core/error.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/core/printable.hpp"
+#include "nlcl/io/path.hpp"
 #include "nlcl/version.hpp"
 #include "numbers.hpp"
 #include "system.hpp"
+
+// How the parser reads the value of an option that is a path. It would leave what bytes mean to std::filesystem.
+template <>
+inline bool CLI::detail::lexical_cast<std::filesystem::path>(const std::string& name,
+                                                             std::filesystem::path& path) {
+  path = nlcl::path_of(name);
+  return true;
+}
 
 namespace tools {
 

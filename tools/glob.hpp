@@ -57,7 +57,7 @@ inline std::vector<std::filesystem::path> paths_of(const std::filesystem::path& 
       for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, ignored)) {
         const std::string name = entry.path().filename().string();
         if ((name.front() != '.' || wanted.front() == '.') && matches_pattern(wanted, name))
-          next.push_back(folder / name);
+          next.push_back(folder / entry.path().filename());
       }
     }
     found = std::move(next);

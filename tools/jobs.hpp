@@ -13,6 +13,7 @@
 #include "glob.hpp"
 #include "images.hpp"
 #include "nlcl/io/image_format.hpp"
+#include "nlcl/io/path.hpp"
 
 namespace tools {
 
@@ -36,7 +37,7 @@ inline bool is_result_name(const fs::path& file) { return file.stem().string().e
 
 // photo-derained.jpg beside photo.jpg. `part`: what of it, if not all.
 inline fs::path place_beside(const fs::path& image, const std::string& part, const std::string& extension) {
-  return image.parent_path() / (image.stem().string() + part + result_suffix + extension);
+  return image.parent_path() / nlcl::path_of(image.stem().string() + part + result_suffix + extension);
 }
 
 // `output` as a folder of results, or as the file of one result?
@@ -68,7 +69,7 @@ inline std::vector<fs::path> images_under(const fs::path& folder, const std::set
 
 // The images that `names` mean, each of them once, in the order of the names. A folder means those in it, with `recursive`
 // also those of its subfolders but for the folders of `results`. Throws UsageError for a name that means nothing.
-inline Inputs find_images(const std::vector<std::string>& names, bool recursive,
+inline Inputs find_images(const std::vector<fs::path>& names, bool recursive,
                           const std::vector<fs::path>& results) {
   Inputs inputs;
   inputs.is_one = names.size() == 1;
@@ -80,7 +81,7 @@ inline Inputs find_images(const std::vector<std::string>& names, bool recursive,
   const auto add = [&](FoundImage image) {
     if (seen.insert(image.file.lexically_normal()).second) inputs.images.push_back(std::move(image));
   };
-  for (const std::string& name : names) {
+  for (const fs::path& name : names) {
     if (is_folder(name)) {
       inputs.is_one = false;
       for (const fs::path& image :
@@ -89,9 +90,9 @@ inline Inputs find_images(const std::vector<std::string>& names, bool recursive,
     } else if (name == standard_stream || is_there(name)) {
       nlcl::require<UsageError>(name != standard_stream || names.size() == 1,
                                 "standard input has no name: it is taken alone, not with other images");
-      add({name, fs::path(name).filename(), true});
+      add({name, name.filename(), true});
     } else {
-      nlcl::require<UsageError>(is_pattern(name), check_exists(name));
+      nlcl::require<UsageError>(is_pattern(name.string()), check_exists(name.string()));
       inputs.is_one = false;
       bool is_any = false;
       for (const fs::path& image : paths_of(name)) {
@@ -99,7 +100,7 @@ inline Inputs find_images(const std::vector<std::string>& names, bool recursive,
         add({image, image.filename()});
         is_any = true;
       }
-      nlcl::require<UsageError>(is_any, "no image is named ", name);
+      nlcl::require<UsageError>(is_any, "no image is named ", name.string());
     }
   }
   return inputs;

@@ -67,8 +67,8 @@ Examples:
 constexpr double patience = 2;
 
 struct Options {
-  std::string input;               // by -i; empty: by `names`
-  std::vector<std::string> names;  // images, folders and patterns
+  fs::path input;               // by -i; empty: by `names`
+  std::vector<fs::path> names;  // images, folders and patterns
   bool recursive = false;
   fs::path output, rain, comparison;  // empty: beside the image, and for the last two: not wanted
   fs::path weights, rain_weights;     // the last are empty for what was found
@@ -129,7 +129,8 @@ struct Work {
 Work work_of(const Options& options) {
   const bool is_by_option = !options.input.empty();
   require<UsageError>(is_by_option || !options.names.empty(), "no image is given (see nlcl-derain --help)");
-  require<UsageError>(!is_by_option || options.names.empty(), options.names.empty() ? "" : options.names[0],
+  require<UsageError>(!is_by_option || options.names.empty(),
+                      options.names.empty() ? "" : options.names[0].string(),
                       ": images are named by -i or without it, not both");
   const std::vector<fs::path> results{options.output, options.rain, options.comparison};
   tools::Inputs inputs = tools::find_images(is_by_option ? std::vector{options.input} : options.names,
@@ -284,7 +285,7 @@ int derain_images(const Options& options, const tools::Derainer::Settings& setti
 
 int derain_video(const Options& options, const tools::Derainer::Settings& settings, Device device) {
   const fs::path input = !options.input.empty()  ? options.input
-                         : options.names.empty() ? "-"
+                         : options.names.empty() ? standard_stream
                                                  : options.names[0];
   require<UsageError>(options.names.size() + (options.input.empty() ? 0 : 1) <= 1,
                       "--video takes one video, not ", options.names.size());

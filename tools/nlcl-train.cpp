@@ -18,6 +18,7 @@
 #include "nlcl/analysis/compactness.hpp"
 #include "nlcl/io/bytes.hpp"
 #include "nlcl/io/dataset.hpp"
+#include "nlcl/io/path.hpp"
 #include "nlcl/train/loader.hpp"
 #include "nlcl/train/report.hpp"
 #include "nlcl/train/run_directory.hpp"
@@ -74,7 +75,7 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("-o,--output", o.run, "the run's folder")->option_text("RUN");
   const auto resume = [&](const std::string& run) {  // before the other options have their values
     if (!std::exchange(o.resume, run).empty()) throw CLI::ArgumentMismatch::AtMost("--resume", 1, 2);
-    const std::string config = (fs::path(run) / "config.toml").string();
+    const std::string config = (path_of(run) / "config.toml").string();
     if (const std::string missing = tools::check_file(config); !missing.empty())
       throw CLI::ValidationError("--resume", missing);
     app.get_option("--config")->add_result(config);
@@ -227,7 +228,7 @@ void say(const Options& o, const std::string& line) {
 struct Data {
   ImageFolder rainy, clean;
 
-  explicit Data(const Options& o) : rainy(o.rainy, memory(o)), clean(o.clean, memory(o)) {
+  explicit Data(const Options& o) : rainy(path_of(o.rainy), memory(o)), clean(path_of(o.clean), memory(o)) {
     for (const std::string& line : tools::lines_of(size_table(rainy, clean))) say(o, line);
     for (const auto* folder : {&rainy, &clean})
       for (const std::string& line : folder->unreadable()) tools::say("left out: " + line);
@@ -263,7 +264,7 @@ class Run {
       : o_(o),
         data_(data),
         config_(config),
-        directory_(o.run),
+        directory_(path_of(o.run)),
         data_hash_(data.hash()),
         trainer_(o.trainer),
         staging_(o.trainer.device),
@@ -331,7 +332,7 @@ class Run {
     }
     if (!o_.resume.empty()) say(o_, "no checkpoint yet: beginning with the first step");
     if (o_.start.empty()) return;
-    trainer_.begin_from(RunDirectory(o_.start).load_latest());
+    trainer_.begin_from(RunDirectory(path_of(o_.start)).load_latest());
     say(o_, text("beginning with the networks of ", o_.start));
   }
 
@@ -439,12 +440,12 @@ void set_option(CLI::App& app, const std::string& name, const std::string& value
 
 // What is wrong with the folders of runs, told before the images are read.
 void check_runs(const Options& o) {
-  require<UsageError>(!tools::is_there(o.run) || tools::is_folder(o.run), o.run,
+  require<UsageError>(!tools::is_there(path_of(o.run)) || tools::is_folder(path_of(o.run)), o.run,
                       ": is a file, expected a folder");
-  const std::string occupied = o.resume.empty() ? RunDirectory(o.run).occupied() : "";
+  const std::string occupied = o.resume.empty() ? RunDirectory(path_of(o.run)).occupied() : "";
   require<UsageError>(occupied.empty(), occupied, "; use --resume, or another folder");
-  require<UsageError>(o.start.empty() || !RunDirectory(o.start).checkpoints().empty(), "--start ", o.start,
-                      ": expected the folder of a run, with its checkpoints");
+  require<UsageError>(o.start.empty() || !RunDirectory(path_of(o.start)).checkpoints().empty(), "--start ",
+                      o.start, ": expected the folder of a run, with its checkpoints");
 }
 
 int train(Options& o, CLI::App& app) {
@@ -452,17 +453,17 @@ int train(Options& o, CLI::App& app) {
   if (!o.data.empty()) {
     require<UsageError>(o.rainy.empty() && o.clean.empty(),
                         "--data stands for --rainy and --clean, give it alone");
-    const DataFolders folders = data_folders(o.data);
+    const DataFolders folders = data_folders(path_of(o.data));
     o.rainy = folders.rainy.string(), o.clean = folders.clean.string();
   }
   require<UsageError>(!o.rainy.empty() && !o.clean.empty(), "expected --rainy and --clean, or --data");
   require<UsageError>(!o.run.empty(), "expected --output, the folder of the run");
   check_runs(o);
   if (o.resume.empty()) {
-    set_option(app, "--rainy", fs::absolute(o.rainy).string());
-    set_option(app, "--clean", fs::absolute(o.clean).string());
+    set_option(app, "--rainy", fs::absolute(path_of(o.rainy)).string());
+    set_option(app, "--clean", fs::absolute(path_of(o.clean)).string());
     set_option(app, "--data", "");
-    if (!o.start.empty()) set_option(app, "--start", fs::absolute(o.start).string());
+    if (!o.start.empty()) set_option(app, "--start", fs::absolute(path_of(o.start)).string());
   }
   o.trainer.objective.layer_contrast.pooled = o.objective == "cvpr2022";
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <system_error>
 
+#include "nlcl/io/path.hpp"
+
 namespace tools {
 
 namespace fs = std::filesystem;
@@ -22,15 +24,16 @@ inline bool is_there(const fs::path& path) {
 // For CLI11's check(): what is wrong with the name of an input, nothing if it is there.
 inline std::string check_exists(const std::string& path) {
   std::error_code error;
-  if (fs::exists(path, error)) return "";
+  if (fs::exists(nlcl::path_of(path), error)) return "";
   return error ? "cannot read " + path + ": " + error.message() : "no such file or folder: " + path;
 }
 inline std::string check_file(const std::string& path) {
-  return is_folder(path) ? "expected a file, is a folder: " + path : check_exists(path);
+  return is_folder(nlcl::path_of(path)) ? "expected a file, is a folder: " + path : check_exists(path);
 }
 inline std::string check_folder(const std::string& path) {
   const std::string missing = check_exists(path);
-  return !missing.empty() || is_folder(path) ? missing : "expected a folder, is a file: " + path;
+  return !missing.empty() || is_folder(nlcl::path_of(path)) ? missing
+                                                            : "expected a folder, is a file: " + path;
 }
 
 // The same for all names of a file that is there or could be. A pipe lies nowhere, nor does anything in a folder that has

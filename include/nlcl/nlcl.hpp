@@ -58,6 +58,7 @@
 #include "nlcl/io/jpeg_metadata.hpp"
 #include "nlcl/io/jpeg_scan.hpp"
 #include "nlcl/io/module_state.hpp"
+#include "nlcl/io/path.hpp"
 #include "nlcl/io/photo.hpp"
 #include "nlcl/io/pickle.hpp"
 #include "nlcl/io/pixels.hpp"

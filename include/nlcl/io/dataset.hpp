@@ -25,6 +25,7 @@
 #include "nlcl/io/file.hpp"
 #include "nlcl/io/image.hpp"
 #include "nlcl/io/image_format.hpp"
+#include "nlcl/io/path.hpp"
 
 namespace nlcl {
 
@@ -133,7 +134,7 @@ class ImageFolder {
     const auto i = static_cast<std::size_t>(index);
     if (is_in_memory()) return images_[i];
     Decoded decoded = decode(files_[i].name);
-    require<FormatError>(decoded.file.hash == files_[i].hash, (root_ / files_[i].name).string(),
+    require<FormatError>(decoded.file.hash == files_[i].hash, (root_ / path_of(files_[i].name)).string(),
                          ": has changed since the folder was read");
     return decoded.image;
   }
@@ -152,7 +153,7 @@ class ImageFolder {
   };
 
   Decoded decode(const std::string& name) const {
-    return parse_file(root_ / name, [&](ByteSpan bytes) {
+    return parse_file(root_ / path_of(name), [&](ByteSpan bytes) {
       Image image = decode_image(bytes);
       if (image.has_alpha()) image = without_alpha(image);
       const File file{name, image.height, image.width, fnv1a(bytes)};
