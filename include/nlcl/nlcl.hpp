@@ -48,6 +48,7 @@
 #include "nlcl/io/exif.hpp"
 #include "nlcl/io/file.hpp"
 #include "nlcl/io/foreign_image.hpp"
+#include "nlcl/io/grey_jpeg.hpp"
 #include "nlcl/io/image.hpp"
 #include "nlcl/io/image_check.hpp"
 #include "nlcl/io/image_codec.hpp"

@@ -7,6 +7,7 @@
 #include "support/errors.hpp"
 #include "support/files.hpp"
 #include "support/image_files.hpp"
+#include "support/images.hpp"
 #include "support/paths.hpp"
 
 using namespace nlcl;
@@ -133,8 +134,21 @@ TEST_CASE("jpeg: what is written is close to what is read", "[io]") {
   CHECK(largest_difference(decode_image(encode_jpeg(smooth)), smooth) <= 8);
   CHECK(largest_difference(decode_image(encode_jpeg(smooth, 50)), smooth) <= 60);
   const Image grey = decode_image(encode_jpeg(to_grey(smooth), 100));
-  CHECK(grey.channels == 3);
-  CHECK(largest_difference(to_grey(grey), to_grey(smooth)) <= 4);
+  CHECK(grey.channels == 1);
+  CHECK(largest_difference(grey, to_grey(smooth)) <= 4);
+}
+
+TEST_CASE("jpeg: grey is written as one component, with the levels that it has as RGB", "[io]") {
+  for (const Index height : {1, 7, 8, 9, 17, 40})
+    for (const Index width : {1, 8, 15, 16, 33})
+      for (const int quality : {1, 50, 90, 91, 100}) {
+        CAPTURE(height, width, quality);
+        const Image grey = random_image(height, width, 1);
+        const auto file = encode_jpeg(grey, quality), colour = encode_jpeg(to_rgb(grey), quality);
+        CHECK(decode_image(file).channels == 1);
+        CHECK(decode_image(file).pixels == to_grey(decode_image(colour)).pixels);
+        CHECK(file.size() < colour.size() - 200);
+      }
 }
 
 TEST_CASE("jpeg: kinds", "[io]") {
@@ -182,7 +196,7 @@ TEST_CASE("jpeg: orientation", "[io]") {
     for (const int value : {0, 255}) {
       auto damaged = turned;
       damaged[at] = static_cast<std::byte>(value);
-      CHECK(decode_image(damaged).pixels.size() == 3 * 16 * 24);
+      CHECK(decode_image(damaged).pixels.size() == 16 * 24);
     }
 }
 

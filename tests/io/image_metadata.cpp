@@ -16,17 +16,6 @@ namespace {
 
 const ImageFormat& format(const std::string& extension) { return *image_format_of_extension(extension); }
 
-std::string exif_segment(const std::string& exif) {
-  return jpeg_segment('\xe1', std::string("Exif\0\0", 6) + exif);
-}
-std::string xmp_segment(const std::string& xmp) {
-  return jpeg_segment('\xe1', std::string("http://ns.adobe.com/xap/1.0/\0", 29) + xmp);
-}
-std::string icc_segment(int number, int count, const std::string& piece) {
-  return jpeg_segment('\xe2', text(std::string("ICC_PROFILE\0", 12), static_cast<char>(number),
-                                   static_cast<char>(count), piece));
-}
-
 std::vector<std::byte> jpeg_with(const std::string& segments) {
   return with_segments(encode_jpeg(random_image(16, 24, 3)), segments);
 }

@@ -52,6 +52,17 @@ inline std::string jpeg_segment(char marker, const std::string& data) {
   return text('\xff', marker, text_of(size), data);
 }
 
+inline std::string exif_segment(const std::string& exif) {
+  return jpeg_segment('\xe1', std::string("Exif\0\0", 6) + exif);
+}
+inline std::string xmp_segment(const std::string& xmp) {
+  return jpeg_segment('\xe1', std::string("http://ns.adobe.com/xap/1.0/\0", 29) + xmp);
+}
+inline std::string icc_segment(int number, int count, const std::string& piece) {
+  return jpeg_segment('\xe2', text(std::string("ICC_PROFILE\0", 12), static_cast<char>(number),
+                                   static_cast<char>(count), piece));
+}
+
 // The JPEG with segments behind its first two bytes.
 inline std::vector<std::byte> with_segments(const std::vector<std::byte>& jpeg, const std::string& segments) {
   std::vector<std::byte> file(jpeg.begin(), jpeg.begin() + 2);

@@ -19,6 +19,7 @@
 #include "nlcl/io/bytes.hpp"
 #include "nlcl/io/checked_image.hpp"
 #include "nlcl/io/deflate.hpp"
+#include "nlcl/io/grey_jpeg.hpp"
 #include "nlcl/io/pixels.hpp"
 #include "nlcl/io/stb.hpp"
 
@@ -141,7 +142,7 @@ std::vector<std::byte> encode_png(const BasicImage<Level>& image) {
   return out;
 }
 
-// A baseline JPEG, grey as RGB too. `quality` from 1 to 100; above 90 chroma is not subsampled. Throws
+// A baseline JPEG, of one component if the image is grey. `quality` from 1 to 100; above 90 chroma is not subsampled. Throws
 // ShapeError for an image that is none, FormatError for an alpha channel, which JPEG does not have, and for
 // sides above 65535.
 inline std::vector<std::byte> encode_jpeg(const Image& image, int quality = 95) {
@@ -151,11 +152,16 @@ inline std::vector<std::byte> encode_jpeg(const Image& image, int quality = 95) 
   require<FormatError>(
       image.height <= 65535 && image.width <= 65535 && image.pixels.size() <= std::size_t{1} << 30,
       "jpeg: ", image.height, " x ", image.width, " pixels are too many to encode");
-  std::vector<std::byte> out;
-  stbi_write_jpg_to_func(detail::append_encoded, &out, static_cast<int>(image.width),
-                         static_cast<int>(image.height), static_cast<int>(image.channels),
-                         image.pixels.data(), quality);
-  return out;
+  const auto encode = [&](const Image& pixels) {
+    std::vector<std::byte> out;
+    stbi_write_jpg_to_func(detail::append_encoded, &out, static_cast<int>(pixels.width),
+                           static_cast<int>(pixels.height), static_cast<int>(pixels.channels),
+                           pixels.pixels.data(), quality);
+    return out;
+  };
+  if (image.channels == 3) return encode(image);
+  const detail::GreyBlocks blocks(image, quality > 90 ? 1 : 2);
+  return blocks.jpeg(encode(blocks.pixels()));
 }
 
 }  // namespace nlcl

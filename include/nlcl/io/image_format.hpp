@@ -96,7 +96,7 @@ inline std::vector<std::byte> encode_png_photo(const Photo& photo, const EncodeO
 inline std::vector<std::byte> encode_jpeg_photo(const Photo& photo, const EncodeOptions& options) {
   const JpegQuality written = photo.metadata.jpeg.value_or(JpegQuality());
   const int quality = options.quality.value_or(std::max(written.quality, written.has_fine_chroma ? 91 : 1));
-  return with_jpeg_metadata(encode_jpeg(to_8_bits(photo), quality), photo.metadata);
+  return with_jpeg_metadata(encode_jpeg(to_8_bits(photo), quality), photo.metadata, options.warnings);
 }
 
 }  // namespace detail

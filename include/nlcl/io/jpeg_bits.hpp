@@ -1,16 +1,28 @@
-// What the entropy-coded data of a JPEG are read and written with: Huffman tables, and bits one after the other.
+// What a JPEG is read and written with: segments, and for its entropy-coded data Huffman tables and bits one after the other.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "nlcl/core/error.hpp"
 #include "nlcl/io/bytes.hpp"
 
 namespace nlcl::detail {
+
+inline constexpr std::size_t max_jpeg_segment = 65533;  // bytes behind the length, which counts itself
+
+inline void append_jpeg_segment(std::vector<std::byte>& out, std::string_view marker, std::string_view prefix,
+                                ByteSpan data) {
+  append(out, "\xff");
+  append(out, marker);
+  append_big(out, static_cast<std::uint16_t>(2 + prefix.size() + data.size()));
+  append(out, prefix);
+  append(out, data);
+}
 
 struct JpegCode {
   std::uint32_t bits = 0;
@@ -103,6 +115,23 @@ class JpegBits {
   std::size_t bit_ = 0, size_ = 0;
 };
 
+inline int take_symbol(JpegBits& bits, const HuffmanLookup& table) {
+  const std::uint32_t ahead = bits.peek16();
+  require<FormatError>(table.length(ahead) > 0, "jpeg: an unknown Huffman code");
+  bits.skip(table.length(ahead));
+  return table.symbol(ahead);
+}
+
+// All of a baseline block but its first coefficient.
+inline void skip_baseline_ac(JpegBits& bits, const HuffmanLookup& table) {
+  for (int k = 1; k < 64;) {
+    const int code = take_symbol(bits, table), size = code & 15;
+    if (size == 0 && code != 0xf0) return;
+    bits.skip(size);
+    k += (code >> 4) + 1;
+  }
+}
+
 // Appends bits; a byte FF becomes FF 00.
 class JpegBitWriter {
  public:
@@ -118,8 +147,8 @@ class JpegBitWriter {
   void put(JpegCode code) {
     for (int i = code.length - 1; i >= 0; --i) put(static_cast<int>(code.bits >> i & 1));
   }
-  void put(const JpegBits& bits, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) put(bits.bit(i));
+  void put(const JpegBits& bits, std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) put(bits.bit(i));
   }
 
   // Ones up to a whole byte.

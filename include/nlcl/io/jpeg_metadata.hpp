@@ -13,28 +13,19 @@
 #include <vector>
 
 #include "nlcl/core/error.hpp"
+#include "nlcl/core/printable.hpp"
 #include "nlcl/io/bytes.hpp"
 #include "nlcl/io/checked_image.hpp"
 #include "nlcl/io/exif.hpp"
 #include "nlcl/io/image_codec.hpp"
 #include "nlcl/io/image_metadata.hpp"
+#include "nlcl/io/jpeg_bits.hpp"
 
 namespace nlcl::detail {
 
 inline constexpr std::string_view jfif_prefix("JFIF\0", 5), icc_prefix("ICC_PROFILE\0", 12),
     xmp_prefix("http://ns.adobe.com/xap/1.0/\0", 29),
     xmp_extension_prefix("http://ns.adobe.com/xmp/extension/\0", 35);
-
-inline constexpr std::size_t max_jpeg_segment = 65533;  // bytes behind the length, which counts itself
-
-inline void append_jpeg_segment(std::vector<std::byte>& out, std::string_view marker, std::string_view prefix,
-                                ByteSpan data) {
-  append(out, "\xff");
-  append(out, marker);
-  append_big(out, static_cast<std::uint16_t>(2 + prefix.size() + data.size()));
-  append(out, prefix);
-  append(out, data);
-}
 
 // ---- quality ----
 
@@ -57,7 +48,7 @@ inline const JpegTables& written_jpeg_tables(int quality) {
   static const std::vector<JpegTables> all = [] {
     std::vector<JpegTables> result(101);
     for (int q = 1; q <= 100; ++q) {
-      const std::vector<std::byte> file = encode_jpeg({1, 1, 1, {0}}, q);
+      const std::vector<std::byte> file = encode_jpeg({1, 1, 3, {0, 0, 0}}, q);
       const std::string_view bytes = text_of(file);
       const std::size_t at = bytes.find("\xff\xdb") + 4;
       read_jpeg_tables(ByteSpan(file).subspan(at, 130), result[static_cast<std::size_t>(q)]);
@@ -166,8 +157,10 @@ inline ImageMetadata jpeg_metadata(const std::vector<FileBlock>& segments,
 // ---- writing ----
 
 // The JPEG that encode_jpeg() made, whose first segment is JFIF's, with what the photograph carries behind that. EXIF data or
-// XMP larger than a segment, which only other formats hold, are left out.
-inline std::vector<std::byte> with_jpeg_metadata(ByteSpan jpeg, const ImageMetadata& metadata) {
+// XMP larger than a segment, which only other formats hold, are left out, and so is a profile larger than 255 of them;
+// `warnings` then get a line, if they are wanted.
+inline std::vector<std::byte> with_jpeg_metadata(ByteSpan jpeg, const ImageMetadata& metadata,
+                                                 std::vector<std::string>* warnings = nullptr) {
   constexpr std::size_t jfif_end = 2 + 18;
   std::vector<std::byte> out(jpeg.begin(), jpeg.begin() + jfif_end);
   if (metadata.density) {
@@ -179,14 +172,24 @@ inline std::vector<std::byte> with_jpeg_metadata(ByteSpan jpeg, const ImageMetad
       append_big(out, static_cast<std::uint16_t>(std::clamp(value * scale + 0.5, 1.0, 65535.0)));
     out.resize(jfif_end);  // no thumbnail
   }
-  if (!metadata.exif.empty() && metadata.exif.size() <= max_jpeg_segment - exif_prefix.size())
-    append_jpeg_segment(out, "\xe1", exif_prefix, metadata.exif);
-  if (!metadata.xmp.empty() && metadata.xmp.size() <= max_jpeg_segment - xmp_prefix.size())
-    append_jpeg_segment(out, "\xe1", xmp_prefix, metadata.xmp);
+  std::vector<std::string> left_out;
+  const auto leave_out = [&](const char* what, ByteSpan data) {
+    left_out.push_back(text(what, " of ", data.size(), " bytes"));
+  };
+  const auto append_whole = [&](const char* what, std::string_view prefix, ByteSpan data) {
+    if (prefix.size() + data.size() > max_jpeg_segment) return leave_out(what, data);
+    if (!data.empty()) append_jpeg_segment(out, "\xe1", prefix, data);
+  };
+  append_whole("EXIF data", exif_prefix, metadata.exif);
+  append_whole("XMP", xmp_prefix, metadata.xmp);
 
   const std::size_t piece = max_jpeg_segment - icc_prefix.size() - 2;
-  const std::size_t pieces = (metadata.icc.size() + piece - 1) / piece;
-  for (std::size_t i = 0; i < pieces && pieces <= 255; ++i) {
+  std::size_t pieces = (metadata.icc.size() + piece - 1) / piece;
+  if (pieces > 255) {
+    leave_out("a colour profile", metadata.icc);
+    pieces = 0;
+  }
+  for (std::size_t i = 0; i < pieces; ++i) {
     const std::size_t begin = i * piece;
     const std::string head = std::string(icc_prefix) + static_cast<char>(i + 1) + static_cast<char>(pieces);
     append_jpeg_segment(out, "\xe2", head,
@@ -194,6 +197,8 @@ inline std::vector<std::byte> with_jpeg_metadata(ByteSpan jpeg, const ImageMetad
   }
   for (const auto& [kind, data] : metadata.jpeg_segments) append_jpeg_segment(out, kind, "", data);
   append(out, jpeg.subspan(jfif_end));
+  if (warnings && !left_out.empty())
+    warnings->push_back("jpeg: has no room for " + listed(left_out, " and ") + ", left out");
   return out;
 }
 

@@ -140,7 +140,7 @@ class JpegScan {
   void append_filled(std::vector<std::byte>& out, ByteSpan file, std::size_t begin) const {
     append(out, file.subspan(begin, interval_begin_ - begin));
     JpegBitWriter writer(out);
-    writer.put(bits_, unit_bit_);
+    writer.put(bits_, 0, unit_bit_);
     for (Index unit = unit_; unit < units_; ++unit) {
       if (unit > interval_unit_ && begins_interval(unit))
         writer.restart(static_cast<int>((unit / frame_.restart_interval - 1) % 8));
@@ -205,17 +205,12 @@ class JpegScan {
     return false;
   }
 
-  int symbol(const HuffmanLookup& table) {
-    const std::uint32_t ahead = bits_.peek16();
-    require<FormatError>(table.length(ahead) > 0, "jpeg: an unknown Huffman code");
-    bits_.skip(table.length(ahead));
-    return table.symbol(ahead);
-  }
+  int symbol(const HuffmanLookup& table) { return take_symbol(bits_, table); }
 
   void block(JpegComponent& c, Index y, Index x) {
     if (!frame_.is_progressive) {
       dc_difference(c);
-      return baseline_ac(ac(c));
+      return skip_baseline_ac(bits_, ac(c));
     }
     std::uint64_t& nonzero = c.nonzero[static_cast<std::size_t>(y * c.padded_x + x)];
     if (first_ == 0) {
@@ -233,15 +228,6 @@ class JpegScan {
     const int value = bits_.take(size);
     c.dc += size > 0 && value < 1 << (size - 1) ? value - (1 << size) + 1 : value;
     require<FormatError>(std::abs(c.dc) <= 32767, "jpeg: a DC value of ", c.dc);
-  }
-
-  void baseline_ac(const HuffmanLookup& table) {
-    for (int k = 1; k < 64;) {
-      const int code = symbol(table), size = code & 15;
-      if (size == 0 && code != 0xf0) return;
-      bits_.skip(size);
-      k += (code >> 4) + 1;
-    }
   }
 
   void first_ac(const HuffmanLookup& table, std::uint64_t& nonzero) {

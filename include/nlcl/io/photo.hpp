@@ -35,6 +35,7 @@ struct Photo {
 struct EncodeOptions {
   std::optional<int>
       quality;  // 1 to 100, of what loses some; without one, that of the photograph if it was a JPEG, else 95
+  std::vector<std::string>* warnings = nullptr;  // gets what of the metadata the format has no room for
 };
 
 // The image in 8 bits, as image_format.hpp's decoders leave it: upright, with its alpha.
