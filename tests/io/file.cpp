@@ -186,4 +186,17 @@ TEST_CASE("permissions are those of any new file", "[io]") {
   CHECK((status.st_mode & 0777) == 0640);
 }
 
+TEST_CASE("permissions of a file that is replaced stay", "[io]") {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "file", bytes("old"));
+  for (const mode_t mode : {0600u, 0664u, 0755u}) {
+    REQUIRE(chmod((folder / "file").c_str(), mode) == 0);
+    write_file_atomically(folder / "file", bytes("new"));
+    struct stat status {};
+    REQUIRE(stat((folder / "file").c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == mode);
+    CHECK(read_file(folder / "file") == bytes("new"));
+  }
+}
+
 #endif

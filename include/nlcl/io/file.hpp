@@ -102,7 +102,8 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path,
 }
 
 // Replaces the content of `path`: written to a temporary beside it, then renamed over it. Throws IoError on
-// any failure; the temporary is then removed and the old file is untouched. A link is followed; what is not a
+// any failure; the temporary is then removed and the old file is untouched. Permissions are those of the file that is
+// replaced, which may not be write-protected. A link is followed; what is not a
 // regular file (a device, a pipe) is written in place, since a rename would replace it, and what is open already
 // (/dev/stdout) is written to behind what is there, since others do so too.
 inline void write_file_atomically(const std::filesystem::path& path, ByteSpan bytes) {
@@ -116,8 +117,18 @@ inline void write_file_atomically(const std::filesystem::path& path, ByteSpan by
                    path.empty() ? "a file without a name" : ": a circle of links");
   if (is_open) return detail::write_bytes(path, bytes, path, std::ios::app);
 
+  const fs::file_status replaced = fs::status(target, error);
+  if (fs::exists(replaced)) {
+    errno = 0;
+    const bool is_writable = std::ofstream(target, std::ios::binary | std::ios::app).is_open();
+    require<IoError>(is_writable, "cannot write ", path.string(), ": ", detail::os_reason());
+  }
   const fs::path temporary = detail::temporary_for(target);
   try {
+    if (fs::exists(replaced)) {  // who may read it is settled before there is anything to read
+      detail::write_bytes(temporary, {}, path);
+      fs::permissions(temporary, (replaced.permissions() & fs::perms::all) | fs::perms::owner_write, error);
+    }
     detail::write_bytes(temporary, bytes, path);
     fs::rename(temporary, target, error);
     require<IoError>(!error, "cannot write ", path.string(), ": ", error.message());
