@@ -48,22 +48,27 @@ TEST_CASE("foreign images: are named, with the command that converts them", "[im
            {"TIFF", tiff({0x0100}, false)},
            {"TIFF", std::string("II+\0", 4) + rest},
            {"TIFF", std::string("II*\0\xff\xff\xff\xff", 8) + rest},
-           {"a camera's RAW", tiff({0x010f, 0x014a})},  // as Nikon and Sony
-           {"a camera's RAW", tiff({0xc612}, false)},   // DNG
-           {"a camera's RAW", std::string("II*\0\x10\0\0\0CR\2\0", 12) + rest},
-           {"a camera's RAW", box + "ftypcrx " + rest},
-           {"a camera's RAW", "FUJIFILMCCD-RAW " + rest},
+           {"camera RAW", tiff({0x010f, 0x014a})},  // as Nikon and Sony
+           {"camera RAW", tiff({0xc612}, false)},   // DNG
+           {"camera RAW", std::string("II*\0\x10\0\0\0CR\2\0", 12) + rest},
+           {"camera RAW", box + "ftypcrx " + rest},
+           {"camera RAW", "FUJIFILMCCD-RAW " + rest},
+           {"video", box + "ftypmp42" + rest},
+           {"video", "\x1a\x45\xdf\xa3" + rest},
+           {"video", "RIFFxxxxAVI " + rest},
+           {"video", "YUV4MPEG2 W1 H1\n" + rest},
            {"PNM in text or in bits", "P3\n1 1\n255\n1 2 3\n" + rest},
            {"PNM in text or in bits", "P4\n8 1\n \n" + rest},
        }) {
     CAPTURE(name, content.substr(0, 16));
-    CHECK_THAT(
-        message_of<FormatError>([&, &file = content] { decode_image(bytes(file)); }),
-        Contains("image: " + name + ", which is not read; this converts it: ") && Contains(" OUT.png"));
+    CHECK_THAT(message_of<FormatError>([&, &file = content] { decode_image(bytes(file)); }),
+               Contains("image: " + name + ", which is not read; this converts it: ") && Contains(" OUT"));
   }
+  CHECK(foreign_image_format_of_extension(".heif")->name == "HEIC");
+  CHECK(foreign_image_format_of_extension(".png") == nullptr);
   const std::string webp = "RIFF" + std::string(4, '\0') + "WEBPVP8 " + rest;
   CHECK(foreign_image_format_of(bytes(webp))->name == "WebP");
   for (const std::string& content :
-       {std::string(), std::string("RIFF"), "RIFFxxxxWAVE" + rest, box + "ftypmp42" + rest, "P8\n" + rest})
+       {std::string(), std::string("RIFF"), "RIFFxxxxWAVE" + rest, "P8\n" + rest})
     CHECK(!foreign_image_format_of(bytes(content)));
 }

@@ -85,8 +85,11 @@ TEST_CASE("video that is none, or cut off", "[io]") {
                Catch::StartsWith(text("y4m: tag '", tag, "' is not supported, expected 420, ")));
 
   const std::string file = video_of("YUV4MPEG2 W5 H3", 2);
-  CHECK(fault_of("") == "y4m: begins with '', expected 'YUV4MPEG2'");
-  CHECK(fault_of(std::string(50'000, 'x')) == "y4m: begins with 'xxxxxxxxx', expected 'YUV4MPEG2'");
+  const std::string as_ffmpeg = ", as ffmpeg writes with -f yuv4mpegpipe";
+  CHECK(fault_of("") == "y4m: begins with '', expected 'YUV4MPEG2'" + as_ffmpeg);
+  CHECK(fault_of(std::string("a\0b", 3)) == "y4m: begins with 'a', expected 'YUV4MPEG2'" + as_ffmpeg);
+  CHECK(fault_of(std::string(50'000, 'x')) ==
+        "y4m: begins with 'xxxxxxxxx', expected 'YUV4MPEG2'" + as_ffmpeg);
   CHECK(fault_of("YUV4MPEG2 W5") == "y4m: the header is cut off");
   CHECK(fault_of("YUV4MPEG2 " + std::string(5000, 'x')) == "y4m: the header is longer than 4096 bytes");
   CHECK(fault_of(file + "FRAM") == "y4m: the header of frame 3 is cut off");

@@ -16,6 +16,7 @@ namespace nlcl {
 
 struct ForeignImageFormat {
   std::string name;
+  std::vector<std::string> extensions;  // that are common, in lower case
   bool (*is_format_of)(ByteSpan file);
   std::string command;  // for a shell
 };
@@ -74,6 +75,13 @@ inline bool is_any_tiff(ByteSpan file) { return Tiff::is_tiff(file) || is_big_ti
 inline bool is_webp(ByteSpan file) {
   return text_of(file).starts_with("RIFF") && file.size() >= 12 && text_of(file).substr(8, 4) == "WEBP";
 }
+// MP4 and what else is made of its boxes, Matroska and WebM, AVI, and the raw frames that pipes carry.
+inline bool is_video(ByteSpan file) {
+  const std::string_view text = text_of(file);
+  return (text.size() >= 12 && text.substr(4, 4) == "ftyp") || text.starts_with("\x1a\x45\xdf\xa3") ||
+         (text.starts_with("RIFF") && text.size() >= 12 && text.substr(8, 4) == "AVI ") ||
+         text.starts_with("YUV4MPEG2");
+}
 inline bool is_plain_pnm(ByteSpan file) {
   const std::string_view text = text_of(file);
   return text.size() > 3 && text[0] == 'P' && text[1] >= '1' && text[1] <= '4' &&
@@ -82,19 +90,27 @@ inline bool is_plain_pnm(ByteSpan file) {
 
 }  // namespace detail
 
-// In the order in which files are tried: most raw formats begin as TIFF, and AVIF may call itself what HEIC does.
+// In the order in which files are tried: most raw formats begin as TIFF, and AVIF may call itself what HEIC does, and all of
+// boxes could be video.
 inline const std::vector<ForeignImageFormat>& foreign_image_formats() {
   using namespace detail;
   static const std::vector<ForeignImageFormat> formats{
-      {"AVIF", is_avif, "magick IN.avif OUT.png"},
-      {"HEIC", is_heic, "magick IN.heic OUT.png"},
-      {"JPEG XL", is_jpeg_xl, "djxl IN.jxl OUT.png"},
-      {"JPEG 2000", is_jpeg_2000, "magick IN.jp2 OUT.png"},
-      {"WebP", is_webp, "dwebp IN.webp -o OUT.png"},  // a build without libwebp
-      {"GIF", is_gif, "magick 'IN.gif[0]' OUT.png"},
-      {"a camera's RAW", is_raw, "darktable-cli IN OUT.png"},
-      {"TIFF", is_any_tiff, "magick IN.tif OUT.png"},
-      {"PNM in text or in bits", is_plain_pnm, "magick IN.pnm OUT.png"},
+      {"AVIF", {".avif"}, is_avif, "magick IN.avif OUT.png"},
+      {"HEIC", {".heic", ".heif", ".hif"}, is_heic, "magick IN.heic OUT.png"},
+      {"JPEG XL", {".jxl"}, is_jpeg_xl, "djxl IN.jxl OUT.png"},
+      {"JPEG 2000", {".jp2", ".j2k"}, is_jpeg_2000, "magick IN.jp2 OUT.png"},
+      {"WebP", {".webp"}, is_webp, "dwebp IN.webp -o OUT.png"},  // a build without libwebp
+      {"GIF", {".gif"}, is_gif, "magick 'IN.gif[0]' OUT.png"},
+      {"camera RAW",
+       {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2"},
+       is_raw,
+       "darktable-cli IN OUT.png"},
+      {"TIFF", {".tif", ".tiff"}, is_any_tiff, "magick IN.tif OUT.png"},
+      {"video",
+       {},
+       is_video,
+       "ffmpeg -i IN -f yuv4mpegpipe - | nlcl-derain --video - -o - | ffmpeg -i - OUT"},
+      {"PNM in text or in bits", {".pbm"}, is_plain_pnm, "magick IN.pnm OUT.png"},
   };
   return formats;
 }
@@ -103,6 +119,14 @@ inline const std::vector<ForeignImageFormat>& foreign_image_formats() {
 inline const ForeignImageFormat* foreign_image_format_of(ByteSpan file) {
   for (const ForeignImageFormat& format : foreign_image_formats())
     if (format.is_format_of(file)) return &format;
+  return nullptr;
+}
+
+// That of files with this extension, in lower case with its point. Which of them can be read all the same is image_format.hpp's
+// to say.
+inline const ForeignImageFormat* foreign_image_format_of_extension(const std::string& extension) {
+  for (const ForeignImageFormat& format : foreign_image_formats())
+    if (std::ranges::find(format.extensions, extension) != format.extensions.end()) return &format;
   return nullptr;
 }
 

@@ -80,8 +80,8 @@ inline std::string video_header(std::istream& in) {
   std::string name(std::string_view(video_format_name).size(), '\0');
   in.read(name.data(), static_cast<std::streamsize>(name.size()));
   name.resize(static_cast<std::size_t>(in.gcount()));
-  require<FormatError>(name == video_format_name, "y4m: begins with '", name, "', expected '",
-                       video_format_name, "'");
+  require<FormatError>(name == video_format_name, "y4m: begins with '", name.c_str(), "', expected '",
+                       video_format_name, "', as ffmpeg writes with -f yuv4mpegpipe");
   return name + video_line(in, "the header");
 }
 
