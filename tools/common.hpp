@@ -25,8 +25,8 @@
 #include "nlcl/core/printable.hpp"
 #include "nlcl/io/path.hpp"
 #include "nlcl/version.hpp"
-#include "numbers.hpp"
 #include "system.hpp"
+#include "values.hpp"
 
 // How the parser reads the value of an option that is a path. It would leave what bytes mean to std::filesystem.
 template <>
@@ -86,6 +86,15 @@ inline ExitCode code_of(const std::exception& error) {
                                                                                         : some_failed;
 }
 
+// A value that is missing, or one too many, is nothing that people count arguments of a type for, as the parser does.
+inline std::string message_of(const CLI::ParseError& error) {
+  const std::string message = error.what();
+  if (!dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return message;
+  const std::string option = message.substr(0, message.find(':'));
+  return option +
+         (message.ends_with(" missing") ? ": expected a value" : ": expected one value, is given more");
+}
+
 // Parses the command line and runs the program. Every error ends as one line on standard error and a documented code.
 inline int run(CLI::App& app, int argc, char** argv, const std::function<int()>& program) {
   prepare_streams();
@@ -109,7 +118,7 @@ inline int run(CLI::App& app, int argc, char** argv, const std::function<int()>&
       throw nlcl::IoError("cannot write to standard output");
     return code;
   } catch (const CLI::ParseError& error) {
-    say(name + ": " + error.what() + " (see " + name + " --help)");
+    say(name + ": " + message_of(error) + " (see " + name + " --help)");
     return wrong_usage;
   } catch (const std::exception& error) {
     say(name + ": " + message_of(error));
@@ -135,7 +144,7 @@ struct Compute {
         ->option_text("NAME");
     app.add_option("--precision", precision,
                    "in which a GPU multiplies: float32, tf32 or bf16 (default: tf32)")
-        ->check(CLI::IsMember({"float32", "tf32", "bf16"}))
+        ->check(one_of({"float32", "tf32", "bf16"}))
         ->option_text("NAME");
   }
 

@@ -24,25 +24,60 @@ inline std::string input_name(const fs::path& input) {
   return input == standard_stream ? "standard input" : input.string();
 }
 
-// What was found in a folder, by name. Throws UsageError if that ended with an error, or there is nothing.
-inline std::vector<fs::path> found_in(const fs::path& folder, std::vector<fs::path> images,
-                                      const std::error_code& error) {
+// What was found in a place, by its names.
+class FoundFiles {
+ public:
+  void add(const fs::path& file) {
+    if (nlcl::image_format_of(file))
+      images_.push_back(file);
+    else if (const auto* format = nlcl::foreign_image_format_of_extension(nlcl::extension_of(file)))
+      foreign_.push_back(format);
+  }
+  void add(const FoundFiles& other) {
+    images_.insert(images_.end(), other.images_.begin(), other.images_.end());
+    foreign_.insert(foreign_.end(), other.foreign_.begin(), other.foreign_.end());
+  }
+
+  // By name.
+  std::vector<fs::path> images() const {
+    std::vector<fs::path> sorted = images_;
+    std::ranges::sort(sorted);
+    return sorted;
+  }
+
+  // The pictures of formats that are not read: how many of each, and what converts one. Empty: there are none.
+  std::string foreign() const {
+    std::vector<std::string> kinds;
+    for (const nlcl::ForeignImageFormat& format : nlcl::foreign_image_formats())
+      if (const auto count = std::ranges::count(foreign_, &format))
+        kinds.push_back(nlcl::text(count, ' ', format.name, " (", format.command, ")"));
+    return nlcl::listed(kinds, " and ");
+  }
+
+ private:
+  std::vector<fs::path> images_;
+  std::vector<const nlcl::ForeignImageFormat*> foreign_;
+};
+
+// What was found in a folder. Throws UsageError if that ended with an error, or there are no images.
+inline FoundFiles found_in(const fs::path& folder, FoundFiles files, const std::error_code& error) {
   nlcl::require<UsageError>(!error, "cannot read the folder ", folder.string(), ": ", error.message());
-  nlcl::require<UsageError>(!images.empty(), "no images (", nlcl::image_extensions(), ") in the folder ",
-                            folder.string());
-  std::ranges::sort(images);
-  return images;
+  const std::string foreign = files.foreign();
+  nlcl::require<UsageError>(!files.images().empty(), "no images (", nlcl::image_extensions(),
+                            ") in the folder ", folder.string(), foreign.empty() ? "" : ", only ", foreign);
+  return files;
 }
 
-// Those of the folder itself, by name.
-inline std::vector<fs::path> images_in(const fs::path& folder) {
-  std::vector<fs::path> images;
+// In the folder itself.
+inline FoundFiles files_in(const fs::path& folder) {
+  FoundFiles files;
   std::error_code error;
   fs::directory_iterator entry(folder, error);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error))
-    if (nlcl::image_format_of(entry->path()) && !is_folder(entry->path())) images.push_back(entry->path());
-  return found_in(folder, std::move(images), error);
+    if (!is_folder(entry->path())) files.add(entry->path());
+  return found_in(folder, std::move(files), error);
 }
+inline std::vector<fs::path> images_in(const fs::path& folder) { return files_in(folder).images(); }
 
 // A folder, or a name that nobody has and that is not an image's.
 inline bool could_be_folder(const fs::path& path) {

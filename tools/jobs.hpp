@@ -28,6 +28,7 @@ struct FoundImage {
 struct Inputs {
   std::vector<FoundImage> images;
   bool is_one = false;  // a single file or standard input: a result may be a file
+  std::string foreign;  // FoundFiles::foreign(), of all folders and patterns
 };
 
 // What the name of a result ends in that lies beside its image.
@@ -49,20 +50,20 @@ inline bool is_meant_as_folder(const fs::path& output) {
 
 namespace detail {
 
-// The images of a folder and of all folders in it, but for the `left_out` ones, by name. Links to folders are not followed:
+// In a folder and all folders in it, but for the `left_out` ones. Links to folders are not followed:
 // there may be circles of them.
-inline std::vector<fs::path> images_under(const fs::path& folder, const std::set<fs::path>& left_out) {
-  std::vector<fs::path> images;
+inline FoundFiles files_under(const fs::path& folder, const std::set<fs::path>& left_out) {
+  FoundFiles files;
   std::error_code error, ignored;
   fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied, error);
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     const bool is_subfolder = entry->is_directory(ignored);
     if (is_subfolder && left_out.contains(place_of(entry->path())))
       entry.disable_recursion_pending();
-    else if (!is_subfolder && nlcl::image_format_of(entry->path()))
-      images.push_back(entry->path());
+    else if (!is_subfolder)
+      files.add(entry->path());
   }
-  return found_in(folder, std::move(images), error);
+  return found_in(folder, std::move(files), error);
 }
 
 }  // namespace detail
@@ -77,6 +78,7 @@ inline Inputs find_images(const std::vector<fs::path>& names, bool recursive,
   for (const fs::path& result : results)
     if (!result.empty()) folders_of_results.insert(place_of(result));
 
+  FoundFiles all;
   std::set<fs::path> seen;
   const auto add = [&](FoundImage image) {
     if (seen.insert(image.file.lexically_normal()).second) inputs.images.push_back(std::move(image));
@@ -84,9 +86,9 @@ inline Inputs find_images(const std::vector<fs::path>& names, bool recursive,
   for (const fs::path& name : names) {
     if (is_folder(name)) {
       inputs.is_one = false;
-      for (const fs::path& image :
-           recursive ? detail::images_under(name, folders_of_results) : images_in(name))
-        add({image, image.lexically_relative(name)});
+      const FoundFiles files = recursive ? detail::files_under(name, folders_of_results) : files_in(name);
+      for (const fs::path& image : files.images()) add({image, image.lexically_relative(name)});
+      all.add(files);
     } else if (name == standard_stream || is_there(name)) {
       nlcl::require<UsageError>(name != standard_stream || names.size() == 1,
                                 "standard input has no name: it is taken alone, not with other images");
@@ -94,15 +96,17 @@ inline Inputs find_images(const std::vector<fs::path>& names, bool recursive,
     } else {
       nlcl::require<UsageError>(is_pattern(name.string()), check_exists(name.string()));
       inputs.is_one = false;
-      bool is_any = false;
-      for (const fs::path& image : paths_of(name)) {
-        if (is_folder(image) || !nlcl::image_format_of(image)) continue;
-        add({image, image.filename()});
-        is_any = true;
-      }
-      nlcl::require<UsageError>(is_any, "no image is named ", name.string());
+      FoundFiles files;
+      for (const fs::path& file : paths_of(name))
+        if (!is_folder(file)) files.add(file);
+      const std::string foreign = files.foreign();
+      nlcl::require<UsageError>(!files.images().empty(), "no image is named ", name.string(),
+                                foreign.empty() ? "" : ", only ", foreign);
+      for (const fs::path& image : files.images()) add({image, image.filename()});
+      all.add(files);
     }
   }
+  inputs.foreign = all.foreign();
   return inputs;
 }
 

@@ -11,8 +11,8 @@
 #include "nlcl/io/checkpoint.hpp"
 #include "nlcl/io/module_state.hpp"
 #include "nlcl/model/generator.hpp"
-#include "numbers.hpp"
 #include "paths.hpp"
+#include "values.hpp"
 
 namespace fs = std::filesystem;
 using namespace nlcl;

@@ -124,6 +124,7 @@ std::string result_extension(const fs::path& image, const Options& options) {
 struct Work {
   std::vector<Job> jobs;
   std::set<fs::path> folders;
+  std::string left_out;  // pictures that are not read; empty: there are none
 };
 
 Work work_of(const Options& options) {
@@ -141,6 +142,7 @@ Work work_of(const Options& options) {
     tools::leave_out_results(inputs);
 
   Work work;
+  work.left_out = inputs.foreign;
   const auto place_of = [&](const tools::FoundImage& image, const fs::path& out) {
     if (out.empty()) return out;
     if (inputs.is_one && (is_by_option || !tools::is_meant_as_folder(out))) {
@@ -218,7 +220,9 @@ class FileDerainer {
     }
 
     std::vector<std::pair<fs::path, std::vector<std::byte>>> files;
-    files.emplace_back(job.output, encode(job.output, photo));
+    std::vector<std::string> warnings;
+    files.emplace_back(job.output, encode(job.output, photo, &warnings));
+    for (const std::string& warning : warnings) warn(warning);
     if (rain) files.emplace_back(job.rain, encode(job.rain, {*rain, photo.metadata.colour_space()}));
     if (before) {
       const Image sheet = sheet_of({{*before, to_rgb(to_8_bits(photo))}}, 4);
@@ -240,8 +244,9 @@ class FileDerainer {
     return result;
   }
 
-  std::vector<std::byte> encode(const fs::path& output, const Photo& photo) const {
-    return encode_photo(photo, format_of(output, options_.format), {options_.quality});
+  std::vector<std::byte> encode(const fs::path& output, const Photo& photo,
+                                std::vector<std::string>* warnings = nullptr) const {
+    return encode_photo(photo, format_of(output, options_.format), {options_.quality, warnings});
   }
 
   const Options& options_;
@@ -252,7 +257,8 @@ class FileDerainer {
 // ------------------------------------------------------------------------------------------------------ all images
 
 int derain_images(const Options& options, const tools::Derainer::Settings& settings, Device device) {
-  const auto [jobs, folders] = work_of(options);
+  const auto [jobs, folders, left_out] = work_of(options);
+  if (!left_out.empty() && !options.quiet) tools::say("nlcl-derain: warning: not read: " + left_out);
   FileDerainer derain(options, settings, device);
   for (const fs::path& folder : folders) tools::prepare_place(folder, true);
   for (const Job& job : jobs)
@@ -290,8 +296,8 @@ int derain_video(const Options& options, const tools::Derainer::Settings& settin
   require<UsageError>(options.names.size() + (options.input.empty() ? 0 : 1) <= 1,
                       "--video takes one video, not ", options.names.size());
   const fs::path output = options.output.empty() ? standard_stream : options.output;
-  require<UsageError>(input == standard_stream || tools::is_there(input),
-                      "no such file or folder: ", input.string());
+  const std::string missing = input == standard_stream ? "" : tools::check_file(input.string());
+  require<UsageError>(missing.empty(), missing);
   if (output != standard_stream) tools::check_files({output}, {input});
   const std::string name = tools::input_name(input);
   const GeneratorPlan plan = tools::read_plan(settings.weights, settings.key, device, tools::read_weights);
@@ -382,12 +388,12 @@ int main(int argc, char** argv) {
           ->option_text("X,Y,W,H");
   app.add_option("--memory", options.memory,
                  "that an image may take, as in 500MB or 2GB (default: all that can be had)")
-      ->transform(CLI::AsSizeValue(true))
+      ->transform(tools::size())
       ->option_text("SIZE");
   auto* video = app.add_flag("--video", options.is_video, "IN and OUT are video, as YUV4MPEG2");
   app.add_option("--matrix", options.matrix,
                  "of the video: bt601, bt709 or bt2020 (default: by its size, bt709 from 720 rows on)")
-      ->check(CLI::IsMember({"auto", "bt601", "bt709", "bt2020"}))
+      ->check(tools::one_of({"auto", "bt601", "bt709", "bt2020"}))
       ->needs(video)
       ->option_text("NAME");
   for (auto* of_images : {rain, comparison, region}) of_images->excludes(video);
@@ -395,7 +401,7 @@ int main(int argc, char** argv) {
   app.add_option(
          "-f,--format", options.format,
          listed(written_formats(), " or ") + " (default: by the name of OUT, in a folder as the image)")
-      ->check(CLI::IsMember(written_formats()))
+      ->check(tools::one_of(written_formats()))
       ->option_text("NAME");
   app.add_option("-q,--quality", options.quality,
                  "of JPEG and WebP, 1 to 100 (default: that of IN, 95 if IN is no JPEG)")

@@ -10,8 +10,8 @@
 #include "common.hpp"
 #include "nlcl/io/checkpoint.hpp"
 #include "nlcl/model/generator_plan.hpp"
-#include "numbers.hpp"
 #include "paths.hpp"
+#include "values.hpp"
 
 using namespace nlcl;
 using Json = nlohmann::ordered_json;

@@ -183,7 +183,7 @@ int main(int argc, char** argv) {
                  "light, medium or heavy rain; any, which draws all numbers anew for each image; or weather, "
                  "which draws mist "
                  "and a camera too (default: medium)")
-      ->check(CLI::IsMember({"light", "medium", "heavy", "any", "weather"}))
+      ->check(tools::one_of({"light", "medium", "heavy", "any", "weather"}))
       ->option_text("NAME");
   for (const RainOptionInfo& info : rain_option_table) {
     const auto set = [&options, value = info.value](double given) {

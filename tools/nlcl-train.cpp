@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,8 +26,8 @@
 #include "nlcl/train/samples.hpp"
 #include "nlcl/train/staging.hpp"
 #include "nlcl/train/trainer.hpp"
-#include "numbers.hpp"
 #include "paths.hpp"
+#include "values.hpp"
 
 namespace fs = std::filesystem;
 using namespace nlcl;
@@ -117,7 +118,7 @@ void add_options(CLI::App& app, Options& o) {
       ->check(tools::within(0.0, 0.99999))
       ->option_text("X");
   app.add_option("--objective", o.objective, "asymmetric or cvpr2022")
-      ->check(CLI::IsMember({"asymmetric", "cvpr2022"}))
+      ->check(tools::one_of({"asymmetric", "cvpr2022"}))
       ->option_text("NAME");
   app.add_option("--compactness", o.compactness, "weights of background and rain as B,R, or measured")
       ->option_text("B,R");
@@ -130,8 +131,10 @@ void add_options(CLI::App& app, Options& o) {
       ->option_text("X");
   app.add_option("--skip", o.trainer.networks.skip,
                  "a skip from the input to the output keeps the colours (ours)")
+      ->check(tools::check_truth)
       ->option_text("true|false");
   app.add_option("--norm-free", o.trainer.networks.norm_free, "generators without norms need no tiles (ours)")
+      ->check(tools::check_truth)
       ->option_text("true|false");
   auto& objective = o.trainer.objective;
   for (const std::string& name : objective.weight_names())
@@ -141,11 +144,12 @@ void add_options(CLI::App& app, Options& o) {
         ->default_str(text(objective.weight(name)))
         ->check(tools::not_negative<double>())
         ->option_text("X");
+  const auto kinds_of_rain = std::views::keys(drawn_rain);
   app.add_option("--drawn-rain", o.drawn_rain,
                  "what the clean images of the drawn term are drawn in: streaks, weather (streaks, mist and "
                  "camera), or "
                  "both (ours)")
-      ->check(CLI::IsMember(drawn_rain))
+      ->check(tools::one_of({kinds_of_rain.begin(), kinds_of_rain.end()}))
       ->option_text("NAME");
   app.add_option("--recomposition-gain", objective.recomposition.gain,
                  "how much stronger the rain that is found is laid over clean images (ours)")
@@ -177,6 +181,7 @@ void add_options(CLI::App& app, Options& o) {
       ->option_text("X");
   const auto change = [&](const std::string& name, bool& value, const std::string& meaning) {
     app.add_option("--layer-" + name, value, "in the layer contrast " + meaning + " (ours)")
+        ->check(tools::check_truth)
         ->option_text("true|false");
   };
   LayerChanges& layer = objective.layer;

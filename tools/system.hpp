@@ -86,7 +86,8 @@ inline std::size_t memory_limit() {
   return std::min<std::size_t>(static_cast<std::size_t>(installed), limit.rlim_cur);
 }
 
-inline void prepare_streams() {}  // nothing stands between a program and its bytes
+// Nothing stands between a program and its bytes. A file that may not grow is an error of writing, not the end of the program.
+inline void prepare_streams() { std::signal(SIGXFSZ, SIG_IGN); }
 
 // A pipe that nobody reads any more is an error of writing, not the end of the program.
 inline void survive_closed_pipes() { std::signal(SIGPIPE, SIG_IGN); }

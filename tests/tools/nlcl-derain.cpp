@@ -198,7 +198,7 @@ TEST_CASE("nlcl-derain: wrong usage is told before any work", "[tools]") {
           {ok + "-i a.png -o b.png --compare b.png", 2, "several results of a.png"},
           {ok + "-i a.png -o b.png --compare folder", 2, "folder is a folder"},
           {ok + "-i a.png -o b.png --rain r.png --rain-weights none", 2, "cannot read none: No such file"},
-          {ok + "-i a.png -o b.png -f gif", 2, "--format: gif not in {png,jpg,"},
+          {ok + "-i a.png -o b.png -f gif", 2, "--format: expected png, jpg,"},
           {ok + "-i a.png -o b.jpg -q 0", 2, "--quality: expected a whole number from 1 to 100, is 0"},
           {ok + "-i a.png -o b.jpg -q 101", 2, "--quality: expected a whole number from 1 to 100, is 101"},
           {ok + "-i a.png -o b.jpg -q good", 2, "--quality"},

@@ -89,11 +89,34 @@ const Oddity odd_files[] = {
     {"another name of the photo as the result", "ln photo.png a.png; $derain -i photo.png -o a.png", 0, "",
      "a.png"},
     {"a result that is there", "echo old >out.png; $derain -i photo.png -o out.png", 0, "", "out.png"},
+    {"a result that is there and private",
+     "echo old >out.png; chmod 640 out.png; $derain -i photo.png -o out.png", 0, "", "out.png",
+     "test $(stat -c %a out.png) = 640"},
+    {"a result that is there and write-protected",
+     "echo old >b.png; chmod 444 b.png; $derain -i photo.png -o b.png", 1,
+     "cannot write b.png: Permission denied", "", "grep -q old b.png"},
+    {"photographs of a phone among others",
+     "mkdir in; cp photo.png in; >in/1.HEIC; >in/2.heic; >in/3.tif; >in/a.txt; $derain -i in -o out", 0,
+     "warning: not read: 2 HEIC (magick IN.heic OUT.png) and 1 TIFF (magick IN.tif OUT.png)",
+     "out/photo.png"},
+    {"nothing but photographs of a phone", "mkdir in; >in/1.heic; $derain -i in -o out", 2,
+     "in the folder in, only 1 HEIC (magick IN.heic OUT.png)"},
+    {"a pattern of a phone's names", "mkdir in; >in/1.heic; $derain 'in/*.heic'", 2,
+     "no image is named in/*.heic, only 1 HEIC"},
     {"a disk that is full", "$derain -i photo.png -o /dev/full -f png", 1,
      "cannot write /dev/full: No space left"},
     {"a file that may not grow, with a result that is there",
      "echo old >b.png; trap '' XFSZ; ulimit -f 1; exec $derain -i photo.png -o b.png", 1,
      "cannot write b.png: File too large", "", "grep -q old b.png"},
+    {"a file that may not grow, by default the end of a program",
+     "echo old >b.png; ulimit -f 1; $derain -i photo.png -o b.png", 1, "cannot write b.png: File too large",
+     "", "grep -q old b.png"},
+    {"a video for a photograph", "printf '\\0\\0\\0\\040ftypisom' >a.mp4; $derain a.mp4 -o out.png", 1,
+     "a.mp4: image: video, which is not read; this converts it: ffmpeg -i IN"},
+    {"a video that ffmpeg has not unpacked",
+     "printf '\\0\\0\\0\\040ftypisom' >a.mp4; $derain --video a.mp4 -o out.y4m", 1,
+     "a.mp4: y4m: begins with '', expected 'YUV4MPEG2', as ffmpeg writes with -f yuv4mpegpipe"},
+    {"a folder for a video", "$derain --video . -o out.y4m", 2, "expected a file, is a folder: ."},
 };
 
 const Oddity odd_names[] = {
@@ -177,7 +200,8 @@ const Oddity odd_shells[] = {
     {"a result in a folder that has been removed",
      "here=$PWD; mkdir a; cd a; rmdir ../a; $derain -i $here/photo.png -o out.png", 1,
      "cannot write out.png: No such file or directory"},
-    {"no environment", "p=$(command -v nlcl-derain); env -i $p -w $weights -i photo.png -o out.png", 0, "",
+    {"no environment",
+     "p=$(command -v nlcl-derain); env -i $p --device cpu -w $weights -i photo.png -o out.png", 0, "",
      "out.png"},
     {"a language that is not installed", "LC_ALL=xx_YY.ISO-8859-1 $derain -i photo.png -o out.png", 0, "",
      "out.png"},
@@ -186,10 +210,18 @@ const Oddity odd_shells[] = {
      "test $(stat -c %a out.png) = 600"},
     {"hardly any files that may be open", "ulimit -n 8; $derain -i photo.png -o out.png", 0, "", "out.png"},
     {"an option twice", "$derain -i photo.png -o out.png -o b.png", 2, "--output"},
+    {"an option without its value", "$derain -i photo.png -o", 2, "--output: expected a value"},
     {"an option that is none", "$derain -i photo.png -o out.png --fast", 2, "--fast"},
     {"a value with an equals sign", "$derain --input=photo.png --output=out.png --quality=90", 0, "",
      "out.png"},
     {"no number", "$derain -i photo.png -o out.jpg -q best", 2, "--quality"},
+    {"a name that an option does not know", "$derain -i photo.png -o out.png --precision half", 2,
+     "--precision: expected float32, tf32 or bf16, is half"},
+    {"a size with a comma", "$derain -i photo.png -o out.png --memory 1,5GB", 2,
+     "--memory: expected a size, as in 500MB or 1.5GB, is 1,5GB"},
+    {"a size with a point", "$derain -i photo.png -o out.png --memory 1.5GB", 0, "", "out.png"},
+    {"a truth that is none", "nlcl-train --rainy . --clean . -o run --skip maybe", 2,
+     "--skip: expected true or false, is maybe", "", "! test -e run"},
     {"more threads than there are", "$derain -i photo.png -o out.png -j 64", 0, "", "out.png"},
     {"more threads than there is memory for", "ulimit -v 2000000; $derain -i photo.png -o out.png -j 1024", 3,
      "cannot start 1024 threads: "},
@@ -371,7 +403,7 @@ void write_odd_files(const Workplace& place) {
 void check_words(const std::string& said) {
   for (const char* word :
        {"filesystem error", "terminate called", "what()", "json.exception", "std::", "basic_", "stoi",
-        "not in range", "Could not convert", "[json", "canonical", "Segmentation"})
+        "not in range", "not in {", "Could not convert", "[json", "canonical", "Segmentation"})
     CHECK_THAT(said, !Catch::Contains(word));
 }
 

@@ -1,17 +1,23 @@
-// The numbers that an option takes, for CLI11's check(), and what is said of others.
+// The values that an option takes, for CLI11's check(), and what is said of others.
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "nlcl/core/error.hpp"
 #include "nlcl/core/number.hpp"
+#include "nlcl/core/printable.hpp"
 
 namespace tools {
 
@@ -73,6 +79,40 @@ template <class T>
 auto not_negative() {
   return detail::numbers<T>("of 0 or more",
                             [](T number) { return number >= 0 && number <= std::numeric_limits<T>::max(); });
+}
+
+// One of these names.
+inline auto one_of(std::vector<std::string> names) {
+  return [names = std::move(names)](const std::string& given) {
+    return std::ranges::find(names, given) != names.end()
+               ? ""
+               : "expected " + nlcl::listed(names, " or ") + ", is " + given;
+  };
+}
+
+// Also yes, no, on, off, 1 and 0.
+inline std::string check_truth(const std::string& given) {
+  bool ignored = false;
+  return CLI::detail::lexical_cast(given, ignored) ? "" : "expected true or false, is " + given;
+}
+
+// Bytes, as a number with a unit: kB, MB, GB and TB count in thousands, KiB and the like in 1024. For CLI11's transform().
+inline CLI::Validator size() {
+  const auto to_bytes = [](std::string& given) -> std::string {
+    const std::size_t end = std::min(given.find_first_not_of("0123456789."), given.size());
+    std::string unit = CLI::detail::to_lower(given.substr(end));
+    if (unit.ends_with('b')) unit.pop_back();
+    const bool is_binary = unit.size() == 2 && unit.ends_with('i');
+    if (is_binary) unit.pop_back();
+    const std::size_t power = std::string_view(" kmgt").find(unit.empty() ? " " : unit);
+    const auto number = nlcl::number_in<double>(given.substr(0, end));
+    const double bytes = number.value_or(0) * std::pow(is_binary ? 1024 : 1000, power);
+    if (unit.size() > 1 || power == std::string::npos || bytes < 1 || bytes > 1e18)
+      return "expected a size, as in 500MB or 1.5GB, is " + given;
+    given = nlcl::text(static_cast<std::uint64_t>(bytes));
+    return "";
+  };
+  return {to_bytes, ""};
 }
 
 }  // namespace tools
