@@ -93,6 +93,7 @@ class GreyBlocks {
 
   static std::vector<std::byte> bytes_of_numbers(std::initializer_list<int> numbers) {
     std::vector<std::byte> bytes;
+    bytes.reserve(numbers.size());
     for (const int number : numbers) bytes.push_back(static_cast<std::byte>(number));
     return bytes;
   }
