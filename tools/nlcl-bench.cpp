@@ -7,11 +7,15 @@
 // On a CUDA device times are the device's own, between two events, the peak is that of the matrix instructions
 // of the precision, and what both computes and moves data is held against both: the larger of the two least times is
 // its floor.
+//
+// An emulated device (tests/emulation/) has no times of its own, but what it is asked for is what a real one would be
+// asked for: --count prints how many launches, copies, fills and waits a run takes, and how many bytes.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <iomanip>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -22,6 +26,11 @@
 #include "nlcl/core/stopwatch.hpp"
 #include "nlcl/nlcl.hpp"
 
+#if __has_include("counters.hpp")  // the device is an emulated one
+#define NLCL_BENCH_COUNTS
+#include "counters.hpp"
+#endif
+
 namespace {
 
 using namespace nlcl;
@@ -30,7 +39,7 @@ struct Options {
   std::vector<std::string> names;
   Index height = 256, width = 256;
   int repeat = 9;
-  bool json = false, list = false;
+  bool json = false, list = false, count = false;
   tools::Compute compute;
 };
 
@@ -512,6 +521,52 @@ void print_table_row(const nlohmann::json& row) {
   std::fflush(stdout);
 }
 
+// ---- counts, in place of times
+
+#if defined(NLCL_BENCH_COUNTS)
+// Of a run like all further ones: a step of training is computed first, then recorded, and replayed from then on.
+emulation::Counts count(const Benchmark& benchmark, const Options& options) {
+  const emulation::WithChoices with;
+  with->only_counts = true;
+  emulation::Device::at(device.index).set_memory_limit(~std::size_t{0});  // none of it is touched
+  const Work work = benchmark.prepare(options);
+  for (int i = 0; i < 2; ++i) work.run();
+  emulation::counts() = {};
+  work.run();
+  return emulation::counts();
+}
+
+// A table in Markdown; of a single benchmark another one by kernels.
+int print_counts(const std::vector<Benchmark>& chosen, const Options& options) {
+  require<tools::UsageError>(device.is_cuda(), "--count: on ", device, ", expected an emulated CUDA device");
+  const auto print = [](const std::string& name, const auto&... columns) {
+    std::printf("| %s |", name.c_str());
+    (std::printf(" %s |", text(columns).c_str()), ...);
+    std::printf("\n");
+  };
+  const auto megabytes = [](std::int64_t bytes) {
+    return text(std::fixed, std::setprecision(1), static_cast<double>(bytes) / 1e6);
+  };
+  std::printf(
+      "| in %s | launches | copies | fills | waits | MB |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
+      text(precision()).c_str());
+  emulation::Counts counts;
+  for (const Benchmark& benchmark : chosen) {
+    counts = count(benchmark, options);
+    print(benchmark.name, counts.launches, counts.copies, counts.fills, counts.waits,
+          megabytes(counts.bytes));
+  }
+  if (options.names.size() != 1) return tools::all_done;
+  std::printf("\n| kernel | launches | MB |\n| --- | ---: | ---: |\n");
+  for (const auto& [name, of] : counts.kernels) print(name, of.count, megabytes(of.bytes));
+  return tools::all_done;
+}
+#else
+int print_counts(const std::vector<Benchmark>&, const Options&) {
+  throw tools::UsageError("--count: only nlcl-bench-emulated counts, which is built with the tests");
+}
+#endif
+
 int bench(const Options& options, const CLI::App& app) {
   const std::vector<Benchmark> all = benchmarks();
   if (options.list) {
@@ -532,6 +587,7 @@ int bench(const Options& options, const CLI::App& app) {
                          [](const Benchmark& b) { return b.is_for(device); });
   for (const Benchmark& benchmark : chosen)
     require<tools::UsageError>(benchmark.is_for(device), benchmark.name, ": not on ", device);
+  if (options.count) return print_counts(chosen, options);
 
   const double operations = measure_peak_operations(), bandwidth = measure_copy_bandwidth(0x1p29);
   if (!options.json && device.is_cuda())
@@ -579,6 +635,10 @@ int main(int argc, char** argv) {
       ->option_text("N");
   app.add_flag("--json", options.json, "print JSON");
   app.add_flag("--list", options.list, "name the benchmarks");
+  app.add_flag("--count", options.count,
+               "print launches, copies, fills, waits and bytes of each, where the device is an emulated one")
+      ->excludes("--json")
+      ->excludes("--repeat");
   options.compute.add_to(app);
   app.footer(
       "Exit codes: 0 all done; 2 wrong usage; 3 out of memory, or no such device; 130 stopped by Ctrl-C, 143 "

@@ -36,6 +36,9 @@ struct Choices {
   // A kernel's fault is found by whatever the device is asked for after it, as on a real device. Otherwise the launch
   // itself reports it.
   bool late_faults = false;
+  // What the device is asked for is counted (counters.hpp) and not done: all that comes back from it is 0. So a size is
+  // counted in a moment that would take the emulation hours.
+  bool only_counts = false;
 };
 
 inline Choices& choices() {

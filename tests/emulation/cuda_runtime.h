@@ -8,6 +8,7 @@
 #define NLCL_CUDA_EMULATION
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "choices.hpp"
+#include "counters.hpp"
 #include "device.hpp"
 #include "execution.hpp"
 #include "vector_types.h"
@@ -80,6 +82,7 @@ inline thread_local int current_device = 0;
 using Work = std::function<cudaError_t()>;
 struct Graph {
   std::vector<Work> work;
+  Counts counts;
 };
 // The first stream of a device does its work at once, and any other as late as it may: when something waits for it. So
 // what should have been waited for, and was not, is found missing.
@@ -109,6 +112,12 @@ inline cudaError_t spoil_capture(Stream* stream, cudaError_t status, const char*
   return fail(status, message);
 }
 
+// Counts what is asked for: in the graph, where it is recorded.
+void count(const Stream* stream, const auto& what) {
+  const std::lock_guard lock(Device::mutex());
+  what(stream && stream->capture ? stream->capture->counts : counts());
+}
+
 inline cudaError_t submit(Stream* stream, Work work) {
   const std::lock_guard lock(Device::mutex());
   if (stream && stream->capture) {
@@ -119,6 +128,7 @@ inline cudaError_t submit(Stream* stream, Work work) {
     return cudaSuccess;
   }
   if (const cudaError_t status = report_fault(); status != cudaSuccess) return status;
+  if (choices().only_counts) return cudaSuccess;
   if (stream) ++stream->submitted;
   if (!stream || !stream->is_late) return work();
   stream->late.push_back(std::move(work));
@@ -251,6 +261,7 @@ inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream->capture)
     return emulation::spoil_capture(stream, cudaErrorStreamCaptureUnsupported,
                                     "operation not permitted when stream is capturing");
+  emulation::count(stream, [](emulation::Counts& counts) { ++counts.waits; });
   return emulation::finish(stream, stream->submitted);
 }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {  // does what is left to do
@@ -281,13 +292,15 @@ inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return cudaSuccess;
 }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return event->stream ? emulation::finish(event->stream, event->submitted) : cudaSuccess;
+  if (!event->stream) return cudaSuccess;
+  emulation::count(nullptr, [](emulation::Counts& counts) { ++counts.waits; });
+  return emulation::finish(event->stream, event->submitted);
 }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   if (stream->capture)
     return emulation::spoil_capture(stream, cudaErrorStreamCaptureIsolation,
                                     "dependency created on uncaptured work in another stream");
-  return cudaEventSynchronize(event);
+  return event->stream ? emulation::finish(event->stream, event->submitted) : cudaSuccess;
 }
 inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
   if (!begin->stream || !end->stream)
@@ -302,6 +315,8 @@ enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
 
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                                    cudaStream_t stream) {
+  emulation::count(stream, [&](emulation::Counts& counts) { counts.copy(to, from, bytes); });
+  if (emulation::choices().only_counts && !emulation::Device::bytes_from(to)) std::memset(to, 0, bytes);
   return emulation::submit(stream, [=] {
     const emulation::Device::Open open;
     if (!emulation::Device::holds(to, bytes) || !emulation::Device::holds(from, bytes))
@@ -311,6 +326,7 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
   });
 }
 inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
+  emulation::count(stream, [&](emulation::Counts& counts) { counts.fill(bytes); });
   return emulation::submit(stream, [=] {
     const emulation::Device::Open open;
     if (!emulation::Device::holds(to, bytes))
@@ -352,6 +368,24 @@ inline std::string_view& launched_kernel() {
   return name;
 }
 
+// The arguments of a kernel, one after the other and with zeros between them: what was left there might look like an
+// address.
+template <class... Parameters>
+auto packed(const Parameters&... parameters) {
+  constexpr std::size_t word = sizeof(void*);
+  std::array<std::byte, (((sizeof(Parameters) + word - 1) / word) + ... + 0) * word> result{};
+  [[maybe_unused]] std::byte* to = result.data();
+  [[maybe_unused]] const auto put = [&](auto parameter) {
+#if defined(__GNUC__) && !defined(__clang__)
+    __builtin_clear_padding(&parameter);
+#endif
+    std::memcpy(to, &parameter, sizeof(parameter));
+    to += (sizeof(parameter) + word - 1) / word * word;
+  };
+  (put(parameters), ...);
+  return result;
+}
+
 }  // namespace emulation
 
 template <class Kernel>
@@ -382,6 +416,10 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   const bool is_recorded = config->stream && config->stream->capture;
   const std::string_view name = std::exchange(emulation::launched_kernel(), "a kernel");
+  emulation::count(config->stream, [&](emulation::Counts& counts) {
+    counts.launch(name, emulation::bytes_given(std::apply(
+                            [](const Parameters&... all) { return emulation::packed(all...); }, values)));
+  });
   return emulation::submit(config->stream, [=, values = std::move(values)] {
     struct Closure {
       void (*kernel)(Parameters...);
@@ -432,6 +470,7 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  emulation::count(stream, [&](emulation::Counts& counts) { counts.add(executable->counts); });
   for (const emulation::Work& work : executable->work)
     if (const cudaError_t status = emulation::submit(stream, work); status != cudaSuccess) return status;
   return cudaSuccess;

@@ -9,7 +9,9 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <optional>
 
+#include "choices.hpp"
 #include "fiber.hpp"
 
 namespace emulation {
@@ -57,7 +59,7 @@ class Device {
     std::byte* const block = base_ + offset;
     const Open open(*this);
     unpoison(block, bytes);
-    std::memset(block, 0xff, bytes);
+    if (!choices().only_counts) std::memset(block, 0xff, bytes);
     return block;
   }
 
@@ -71,8 +73,8 @@ class Device {
     return true;
   }
 
-  // Whether bytes that begin in some device's memory all lie in one block of it; true for host memory.
-  static bool holds(const void* address, std::size_t bytes) {
+  // How many bytes from here on lie in the same block of some device's memory; nothing: this is host memory.
+  static std::optional<std::size_t> bytes_from(const void* address) {
     const std::lock_guard lock(mutex());
     for (int i = 0; i < count; ++i) {
       const Device& device = at(i);
@@ -80,9 +82,15 @@ class Device {
       if (first < device.base_ || first >= device.base_ + reserved) continue;
       const auto offset = static_cast<std::size_t>(first - device.base_);
       auto block = device.blocks_.upper_bound(offset);
-      return block != device.blocks_.begin() && offset + bytes <= (--block)->first + block->second;
+      if (block == device.blocks_.begin()) return 0;
+      --block;
+      return block->first + block->second - std::min(offset, block->first + block->second);
     }
-    return true;
+    return {};
+  }
+  // Whether bytes that begin in some device's memory all lie in one block of it; true for host memory.
+  static bool holds(const void* address, std::size_t bytes) {
+    return bytes <= bytes_from(address).value_or(bytes);
   }
 
   // While it lives, the memory of one device or of all of them can be read and written.
