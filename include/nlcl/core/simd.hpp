@@ -1,5 +1,5 @@
 // One vector register of numbers, as wide as the compiler's target has (Eigen's packets underneath: AVX-512,
-// AVX, SSE, NEON, ..., and a single number where there is nothing).
+// AVX, SSE, NEON, ..., and a single number where there is nothing; on WebAssembly its own four lanes).
 #pragma once
 
 // GCC 12 takes the registers that its own intrinsics leave undefined on purpose for mistakes (bug 105593).
@@ -11,6 +11,9 @@
 #include <Eigen/Core>
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
+#endif
+#if defined(__wasm_simd128__)
+#include <wasm_simd128.h>
 #endif
 
 #include "nlcl/core/shape.hpp"
@@ -63,6 +66,32 @@ template <class T>
 NLCL_INLINE T sum_of_lanes(Pack<T> a) {
   return Eigen::internal::predux(a.raw);
 }
+
+#if defined(__wasm_simd128__)
+// WebAssembly, for which Eigen has no packets. A product and a sum are rounded one after the other there.
+template <>
+struct Pack<float> {
+  static constexpr Index width = 4;
+  static constexpr int registers = 16;
+
+  v128_t raw;
+
+  static NLCL_INLINE Pack load(const float* from) { return {wasm_v128_load(from)}; }
+  static NLCL_INLINE Pack all(float value) { return {wasm_f32x4_splat(value)}; }
+  NLCL_INLINE void store(float* to) const { wasm_v128_store(to, raw); }
+
+  friend NLCL_INLINE Pack operator+(Pack a, Pack b) { return {wasm_f32x4_add(a.raw, b.raw)}; }
+  friend NLCL_INLINE Pack operator-(Pack a, Pack b) { return {wasm_f32x4_sub(a.raw, b.raw)}; }
+  friend NLCL_INLINE Pack operator*(Pack a, Pack b) { return {wasm_f32x4_mul(a.raw, b.raw)}; }
+};
+
+NLCL_INLINE Pack<float> multiply_add(Pack<float> a, Pack<float> b, Pack<float> c) { return a * b + c; }
+NLCL_INLINE Pack<float> max(Pack<float> a, Pack<float> b) { return {wasm_f32x4_pmax(a.raw, b.raw)}; }
+NLCL_INLINE float sum_of_lanes(Pack<float> a) {
+  return (wasm_f32x4_extract_lane(a.raw, 0) + wasm_f32x4_extract_lane(a.raw, 2)) +
+         (wasm_f32x4_extract_lane(a.raw, 1) + wasm_f32x4_extract_lane(a.raw, 3));
+}
+#endif
 
 // Asks for the cache line at `address` ahead of its use. A hint: any address is allowed.
 NLCL_INLINE void prefetch(const void* address) {

@@ -21,7 +21,7 @@ static_assert(std::endian::native == std::endian::little,
 
 using ByteSpan = std::span<const std::byte>;
 
-inline ByteSpan bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
+inline ByteSpan bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 
 inline std::string_view text_of(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

@@ -21,8 +21,9 @@
 
 namespace nlcl {
 
-inline constexpr std::size_t max_file_size = std::size_t{1}
-                                             << 32;  // 4 GiB: the largest checkpoint is far below
+// 4 GiB, or what can be addressed: the largest checkpoint is far below.
+inline constexpr std::size_t max_file_size =
+    static_cast<std::size_t>(std::min<std::uint64_t>(std::uint64_t{1} << 32, SIZE_MAX));
 
 namespace detail {
 
