@@ -63,7 +63,7 @@ struct Options {
   std::string compactness = "measured";  // or the weights of background and rain
   std::uint64_t log_every = 1, log_gradients = 0, save_every = 500, sample_every = 500;
   std::size_t keep = 3, image_memory = 2048;  // the latter in megabytes
-  bool quiet = false;
+  bool drawn_mist = true, quiet = false;
   tools::Compute compute;
 };
 
@@ -151,6 +151,9 @@ void add_options(CLI::App& app, Options& o) {
                  "both (ours)")
       ->check(tools::one_of({kinds_of_rain.begin(), kinds_of_rain.end()}))
       ->option_text("NAME");
+  app.add_option("--drawn-mist", o.drawn_mist,
+                 "weather has mist; without it the network leaves mist alone (ours)")
+      ->option_text("true|false");
   app.add_option("--recomposition-gain", objective.recomposition.gain,
                  "how much stronger the rain that is found is laid over clean images (ours)")
       ->check(tools::above_zero<double>())
@@ -273,14 +276,15 @@ class Run {
         data_hash_(data.hash()),
         trainer_(o.trainer),
         staging_(o.trainer.device),
-        loader_(data.rainy, data.clean,
-                {.crop = o.crop,
-                 .batch = o.batch,
-                 .seed = o.trainer.seed,
-                 .workers = loader_threads(),
-                 .ahead = 4 + loader_threads(),
-                 .drawn = o.trainer.objective.needs(Pass::drawn) ? drawn_rain.at(o.drawn_rain)
-                                                                 : DrawnRain::none}) {
+        loader_(
+            data.rainy, data.clean,
+            {.crop = o.crop,
+             .batch = o.batch,
+             .seed = o.trainer.seed,
+             .workers = loader_threads(),
+             .ahead = 4 + loader_threads(),
+             .drawn = o.trainer.objective.needs(Pass::drawn) ? drawn_rain.at(o.drawn_rain) : DrawnRain::none,
+             .drawn_mist = o.drawn_mist}) {
     begin();
     // Everything has been checked, and only now is anything written.
     directory_.prepare();

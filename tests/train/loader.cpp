@@ -169,6 +169,31 @@ TEST_CASE("clean images are drawn in streaks, in weather, or in either", "[loade
   CHECK(equal(again.batch(steps - 1).drawn, both.batch(steps - 1).drawn));
 }
 
+TEST_CASE("weather without mist is the same weather, and contrast stays", "[loader]") {
+  const Data data(1, 1, 40, 40);
+  const LoaderOptions misty{.crop = 32, .batch = 1, .seed = 4, .drawn = DrawnRain::weather};
+  LoaderOptions clear = misty;
+  clear.drawn_mist = false;
+  Loader with = data.loader(misty), without = data.loader(clear);
+  const auto contrast = [](const Tensor<float>& image) {
+    double sum = 0, squares = 0;
+    for (const float value : image.values()) sum += value, squares += value * value;
+    const double mean = sum / static_cast<double>(image.size());
+    return squares / static_cast<double>(image.size()) - mean * mean;
+  };
+  constexpr std::uint64_t steps = 30;
+  std::size_t without_any = 0;
+  double lost = 0;
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    const Tensor<float> in_mist = with.batch(step).drawn, in_clear = without.batch(step).drawn;
+    if (equal(in_mist, in_clear)) ++without_any;
+    lost += contrast(in_clear) - contrast(in_mist);
+  }
+  CHECK(without_any > steps / 4);
+  CHECK(without_any < steps * 9 / 10);
+  CHECK(lost > 0.1);
+}
+
 TEST_CASE("an epoch sees every image once, each in another order", "[loader]") {
   const Data data(7, 5, 8, 8);
   Loader loader = data.loader({.crop = 4, .batch = 3, .seed = 2});

@@ -45,6 +45,8 @@ struct LoaderOptions {
   int workers = 1;
   int ahead = 4;  // steps prepared beyond the one in use
   DrawnRain drawn = DrawnRain::none;
+  bool drawn_mist =
+      true;  // of any_weather(); without it mist is no rain, and a network leaves it where it is
 };
 
 // Image n of `rainy` has nothing to do with image n of `clean`.
@@ -212,7 +214,8 @@ class Loader {
       if (options_.drawn == DrawnRain::weather ||
           (options_.drawn == DrawnRain::both && random.uniform() < 0.5)) {
         const Tensor<float> scene({1, crop, crop, 3}, std::span<const float>(image, image + 3 * pixels));
-        const Weather weather = any_weather(random);
+        Weather weather = any_weather(random);
+        if (!options_.drawn_mist) weather.mist = 0;
         std::ranges::copy(in_weather(scene, weather, random).values(), image);
       } else {
         const RainOptions kind = any_rain_options(random);
