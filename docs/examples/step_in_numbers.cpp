@@ -34,6 +34,7 @@ int main() {
   }
 
   TrainerOptions options;
+  options.discriminator_rate = 0.2;
   options.networks = {.skip = true, .discriminator_gain = 0.4};
   Trainer trainer(options);
   const std::vector<TermGradient> pulls = trainer.term_gradients(batch);
