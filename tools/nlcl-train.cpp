@@ -9,7 +9,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -144,12 +143,14 @@ void add_options(CLI::App& app, Options& o) {
         ->default_str(text(objective.weight(name)))
         ->check(tools::not_negative<double>())
         ->option_text("X");
-  const auto kinds_of_rain = std::views::keys(drawn_rain);
+  std::vector<std::string> kinds_of_rain;
+  kinds_of_rain.reserve(drawn_rain.size());
+  for (const auto& [name, kind] : drawn_rain) kinds_of_rain.push_back(name);
   app.add_option("--drawn-rain", o.drawn_rain,
                  "what the clean images of the drawn term are drawn in: streaks, weather (streaks, mist and "
                  "camera), or "
                  "both (ours)")
-      ->check(tools::one_of({kinds_of_rain.begin(), kinds_of_rain.end()}))
+      ->check(tools::one_of(kinds_of_rain))
       ->option_text("NAME");
   app.add_option("--drawn-mist", o.drawn_mist,
                  "weather has mist; without it the network leaves mist alone (ours)")
