@@ -54,6 +54,12 @@ class FoundFiles {
     return nlcl::listed(kinds, " and ");
   }
 
+  // Throws UsageError that there are `none`, and what there is instead.
+  void require_images(const std::string& none) const {
+    const std::string others = foreign();
+    nlcl::require<UsageError>(!images_.empty(), none, others.empty() ? "" : ", only ", others);
+  }
+
  private:
   std::vector<fs::path> images_;
   std::vector<const nlcl::ForeignImageFormat*> foreign_;
@@ -62,9 +68,8 @@ class FoundFiles {
 // What was found in a folder. Throws UsageError if that ended with an error, or there are no images.
 inline FoundFiles found_in(const fs::path& folder, FoundFiles files, const std::error_code& error) {
   nlcl::require<UsageError>(!error, "cannot read the folder ", folder.string(), ": ", error.message());
-  const std::string foreign = files.foreign();
-  nlcl::require<UsageError>(!files.images().empty(), "no images (", nlcl::image_extensions(),
-                            ") in the folder ", folder.string(), foreign.empty() ? "" : ", only ", foreign);
+  files.require_images(
+      nlcl::text("no images (", nlcl::image_extensions(), ") in the folder ", folder.string()));
   return files;
 }
 

@@ -99,9 +99,7 @@ inline Inputs find_images(const std::vector<fs::path>& names, bool recursive,
       FoundFiles files;
       for (const fs::path& file : paths_of(name))
         if (!is_folder(file)) files.add(file);
-      const std::string foreign = files.foreign();
-      nlcl::require<UsageError>(!files.images().empty(), "no image is named ", name.string(),
-                                foreign.empty() ? "" : ", only ", foreign);
+      files.require_images("no image is named " + name.string());
       for (const fs::path& image : files.images()) add({image, image.filename()});
       all.add(files);
     }

@@ -128,13 +128,11 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--discriminator-gain", o.trainer.networks.discriminator_gain, "of its initial weights")
       ->check(tools::above_zero<double>())
       ->option_text("X");
-  app.add_option("--skip", o.trainer.networks.skip,
-                 "a skip from the input to the output keeps the colours (ours)")
-      ->check(tools::check_truth)
-      ->option_text("true|false");
-  app.add_option("--norm-free", o.trainer.networks.norm_free, "generators without norms need no tiles (ours)")
-      ->check(tools::check_truth)
-      ->option_text("true|false");
+  const auto truth = [&](const std::string& name, bool& value, const std::string& meaning) {
+    app.add_option(name, value, meaning)->check(tools::check_truth)->option_text("true|false");
+  };
+  truth("--skip", o.trainer.networks.skip, "a skip from the input to the output keeps the colours (ours)");
+  truth("--norm-free", o.trainer.networks.norm_free, "generators without norms need no tiles (ours)");
   auto& objective = o.trainer.objective;
   for (const std::string& name : objective.weight_names())
     app.add_option_function<double>(
@@ -152,9 +150,7 @@ void add_options(CLI::App& app, Options& o) {
                  "both (ours)")
       ->check(tools::one_of(kinds_of_rain))
       ->option_text("NAME");
-  app.add_option("--drawn-mist", o.drawn_mist,
-                 "weather has mist; without it the network leaves mist alone (ours)")
-      ->option_text("true|false");
+  truth("--drawn-mist", o.drawn_mist, "weather has mist; without it the network leaves mist alone (ours)");
   app.add_option("--recomposition-gain", objective.recomposition.gain,
                  "how much stronger the rain that is found is laid over clean images (ours)")
       ->check(tools::above_zero<double>())
@@ -184,9 +180,7 @@ void add_options(CLI::App& app, Options& o) {
       ->check(tools::above_zero<double>())
       ->option_text("X");
   const auto change = [&](const std::string& name, bool& value, const std::string& meaning) {
-    app.add_option("--layer-" + name, value, "in the layer contrast " + meaning + " (ours)")
-        ->check(tools::check_truth)
-        ->option_text("true|false");
+    truth("--layer-" + name, value, "in the layer contrast " + meaning + " (ours)");
   };
   LayerChanges& layer = objective.layer;
   change("shared-heads", layer.shared_heads, "R goes through the heads of B");

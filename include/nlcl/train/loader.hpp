@@ -45,8 +45,7 @@ struct LoaderOptions {
   int workers = 1;
   int ahead = 4;  // steps prepared beyond the one in use
   DrawnRain drawn = DrawnRain::none;
-  bool drawn_mist =
-      true;  // of any_weather(); without it mist is no rain, and a network leaves it where it is
+  bool drawn_mist = true;  // any_weather() with its mist; without, a network leaves mist where it is
 };
 
 // Image n of `rainy` has nothing to do with image n of `clean`.
