@@ -141,6 +141,7 @@ TEST_CASE("zip: deflated entries", "[io]") {
   };
   CHECK(text_of(read_zip(archive_of(5, "first").file)[0].bytes) == "first");
   CHECK_THAT(archive_of(4, "first").error(), Contains("deflate: 10 bytes are damaged, or do not hold 4"));
+  CHECK_THAT(archive_of(0, "first").error(), Contains("do not hold 0"));
   CHECK_THAT(archive_of(6, "first").error(), Contains("do not hold 6"));
   CHECK_THAT(archive_of(5, "worst").error(), Contains("entry a has a wrong checksum"));
   CHECK_THAT(archive_of(1'000'000, "first").error(),

@@ -30,6 +30,14 @@ inline std::vector<std::byte> inflated(ByteSpan stream, std::size_t limit) {
   return {begin, begin + size};
 }
 
+// Zeros, with a place in memory also where there are none: stb adds to that place before it compares.
+inline std::vector<std::byte> room_for(std::size_t size) {
+  std::vector<std::byte> room;
+  room.reserve(std::max<std::size_t>(size, 1));
+  room.resize(size);
+  return room;
+}
+
 struct InflatedPart {
   std::vector<std::byte> bytes;  // zero behind those that are there
   std::size_t there = 0;
@@ -39,7 +47,7 @@ struct InflatedPart {
 inline InflatedPart inflated_part(ByteSpan stream, std::size_t size) {
   require<FormatError>(std::max(stream.size(), size) <= std::numeric_limits<int>::max(),
                        "zlib: ", stream.size(), " bytes that hold ", size, " are too many");
-  InflatedPart part{std::vector<std::byte>(size)};
+  InflatedPart part{room_for(size)};
   stbi_zlib_decode_buffer(reinterpret_cast<char*>(part.bytes.data()), static_cast<int>(size),
                           reinterpret_cast<const char*>(stream.data()), static_cast<int>(stream.size()));
   const auto last =
@@ -56,7 +64,7 @@ inline std::vector<std::byte> inflated_entry(ByteSpan stream, std::size_t size) 
                        size, " are too many");
   std::vector<std::byte> framed(stream.begin(), stream.end());
   framed.resize(stream.size() + 4);  // stb reads on to where zlib has its checksum
-  std::vector<std::byte> out(size);
+  std::vector<std::byte> out = room_for(size);
   const int found = stbi_zlib_decode_noheader_buffer(
       reinterpret_cast<char*>(out.data()), static_cast<int>(size),
       reinterpret_cast<const char*>(framed.data()), static_cast<int>(framed.size()));
