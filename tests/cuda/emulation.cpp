@@ -8,6 +8,8 @@
 #include "nlcl/core/mma.cuh"
 #include "nlcl/core/storage.hpp"
 #include "nlcl/core/tensor.hpp"
+#include "nlcl/model/cuda_plan.hpp"
+#include "nlcl/ops/pixel_losses.hpp"
 #include "support/cuda.hpp"
 #include "support/errors.hpp"
 #include "support/tensors.hpp"
@@ -259,6 +261,33 @@ TEST_CASE("a block does not see the shared memory of another", "[cuda]") {
   launch<stale_kernel>({device, 4, 1}, to.mutable_data());
   const Tensor<float> found = to.to(Device::cpu());
   for (float value : found.values()) CHECK(std::isnan(value));
+}
+
+// The bits of a sum do not depend on which block is the last to come.
+TEST_CASE("sums over many blocks are the same in whatever order the blocks run", "[cuda]") {
+  Random random(4);
+  // Two images, with four strips, two columns of channels, and pixels that no strip divides by.
+  const Tensor<float> x = random_tensor<float>({2, 33, 14, 132}, random).to(device),
+                      dy = random_tensor<float>({2, 33, 14, 132}, random).to(device);
+  const Tensor<float> image = random_tensor<float>({2, 45, 70, 3}, random).to(device);
+  Generator<float> generator(Random(3));
+  to(generator, device);
+  const CudaPlan plan(generator);
+  const auto results = [&] {
+    const cuda::InstanceNormResult norm = cuda::instance_norm(x, 1e-5);
+    const Conv2dSizes sizes(x.shape(), {1, 1, 132, 132}, {});
+    Tensors<float> all{norm.y, cuda::instance_norm_gradient(norm.y, norm.inverse_deviation, dy),
+                       cuda::conv2d_bias_gradient(sizes, dy), mean_squared_error(x, dy), plan(image)};
+    for (Tensor<float>& result : all) result = result.to(Device::cpu());
+    return all;
+  };
+  const Tensors<float> forward = results();
+  const emulation::WithChoices with;
+  with->blocks_backward = true;
+  for (int times = 0; times < 2; ++times) {
+    const Tensors<float> backward = results();
+    for (std::size_t i = 0; i < forward.size(); ++i) CHECK(same_bits(backward[i], forward[i]));
+  }
 }
 
 TEST_CASE("lanes that part", "[cuda]") {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nlcl/core/block.cuh"
+#include "nlcl/core/last_block.cuh"
 #include "nlcl/core/launch.cuh"
 #include "nlcl/core/mma.cuh"
 #include "nlcl/core/tensor.hpp"
@@ -45,6 +46,19 @@ __global__ void shuffle_kernel(int* to) {
 }
 
 __global__ void order_kernel(int* to, int digit) { *to = 10 * *to + digit; }
+
+// Of each row of blocks the last adds up what all have written, and says which it is: to[row,2].
+__global__ void last_block_kernel(int* parts, unsigned* tickets, int* to) {
+  const int row = cuda::block().y, blocks = cuda::grid_size().x;
+  int* const of_row = parts + row * blocks;
+  if (cuda::thread().x == 40) of_row[cuda::block().x] = 100 + cuda::block().x;
+  if (!cuda::is_last_block(tickets + row, blocks)) return;
+  if (cuda::thread().x > 0) return;
+  int sum = 0;
+  for (int i = 0; i < blocks; ++i) sum += of_row[i];
+  to[2 * row] += sum;
+  to[2 * row + 1] = cuda::block().x;
+}
 
 // One warp: d [16,8] = a [16,16] b [16,8], in bf16.
 __global__ void bf16_kernel(const float* a, const float* b, float* d) {
@@ -140,6 +154,37 @@ TEST_CASE("a block adds up", "[cuda]") {
   launch<sum_kernel<256>>({device, 3, 256}, from.data(), 1000, to.mutable_data());
   const Tensor<float> sums = to.to(Device::cpu());
   for (int i = 0; i < 3; ++i) CHECK(static_cast<double>(sums(i)) == Approx(expected).margin(1e-4));
+}
+
+TEST_CASE("the last block finds what all others have written, and leaves its ticket for the next", "[cuda]") {
+  const auto check = [](unsigned blocks, unsigned rows) {
+    CAPTURE(blocks, rows);
+    const Shape shape{rows, blocks};
+    auto parts = on_device<int>(shape), to = on_device<int>({rows, 2});
+    for (int times = 1; times <= 3; ++times) {
+      launch<last_block_kernel>({device, {blocks, rows}, 64}, parts.mutable_data(),
+                                cuda::tickets(device, rows), to.mutable_data());
+      const Tensor<int> found = to.to(Device::cpu());
+      const auto n = static_cast<int>(blocks);
+      for (Index row = 0; row < rows; ++row) CHECK(found(row, 0) == times * (100 * n + n * (n - 1) / 2));
+#if defined(NLCL_CUDA_EMULATION)  // a device says nothing about the order of its blocks
+      for (Index row = 0; row < rows; ++row)
+        CHECK(found(row, 1) == (emulation::choices().blocks_backward ? 0 : n - 1));
+#endif
+    }
+  };
+  const auto check_all = [&] {
+    for (unsigned blocks : {1u, 2u, 7u, 33u})
+      for (unsigned rows : {1u, 3u}) check(blocks, rows);
+  };
+  check_all();
+#if defined(NLCL_CUDA_EMULATION)
+  const emulation::WithChoices with;
+  with->blocks_backward = true;
+  check_all();
+#endif
+  CHECK_THROWS_WITH(cuda::tickets(device, 100'000),
+                    "cuda:0: a sum for each of 100000 images or parts of one, expected at most 8192");
 }
 
 TEST_CASE("dynamic shared memory", "[cuda]") {

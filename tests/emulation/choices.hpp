@@ -33,6 +33,8 @@ struct Choices {
   Sums sums = Sums::forward;  // or what NLCL_EMULATED_SUMS in the environment names
   // 16 bytes on their way to shared memory arrive when something waits for them. A device may also copy them at once.
   bool late_copies = true;
+  // The blocks of a grid run from the first to the last, or from the last to the first.
+  bool blocks_backward = false;
   // A kernel's fault is found by whatever the device is asked for after it, as on a real device. Otherwise the launch
   // itself reports it.
   bool late_faults = false;

@@ -95,10 +95,13 @@ class Execution {
     waiting_.resize((threads_.size() + 31) / 32);
     dynamic_.resize((shared_bytes + sizeof(uint4) - 1) / sizeof(uint4));
     dynamic_bytes_ = shared_bytes;
+    const auto in_order = [](unsigned i, unsigned count) {
+      return choices().blocks_backward ? count - 1 - i : i;
+    };
     for (unsigned z = 0; z < grid.z; ++z)
       for (unsigned y = 0; y < grid.y; ++y)
         for (unsigned x = 0; x < grid.x; ++x) {
-          blockIdx = {x, y, z};
+          blockIdx = {in_order(x, grid.x), in_order(y, grid.y), in_order(z, grid.z)};
           run_block();
         }
   }

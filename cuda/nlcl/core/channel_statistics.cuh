@@ -7,14 +7,15 @@
 //     thread().y   a pixel; the thread's next one is block_size().y further on
 //
 // The threads' sums are added in shared memory as a tree, and the block's sums are stored in a place of their own.
-// A second kernel joins the strips of each image (core/channel_statistics.hpp has the formula), again as a tree. Strips
-// and trees are cut by the image's size alone, and so the bits repeat.
+// The last block of an image joins its strips, again as a tree. Strips and trees are cut by the image's size alone, and so
+// the bits repeat.
 #pragma once
 
 #include <algorithm>
 
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/channel_statistics.hpp"
+#include "nlcl/core/last_block.cuh"
 #include "nlcl/core/launch.cuh"
 #include "nlcl/core/tensor.hpp"
 #include "nlcl/core/vector.cuh"
@@ -49,6 +50,11 @@ struct ImageStrips {
             .grid = {blocks_for(Index{batch} * strips, 1), blocks_for(channels, block_columns * width)},
             .block = {static_cast<unsigned>(block_columns), static_cast<unsigned>(block_rows)}};
   }
+
+  // A ticket for each column of blocks of an image.
+  unsigned* tickets(Device device, int width) const {
+    return cuda::tickets(device, Index{batch} * blocks_for(channels, block_columns * width));
+  }
 };
 
 // A thread's part of a strip.
@@ -67,7 +73,8 @@ class StripWalk {
         end(begin + s.strip < s.pixels ? begin + s.strip : s.pixels),
         channel((block().y * block_size().x + thread().x) * Width),
         first((Index{n} * s.pixels + begin) * s.channels + channel),
-        channels_(s.channels) {}
+        channels_(s.channels),
+        strips_(s.strips) {}
 
   __device__ bool has_channel() const { return channel < channels_; }
 
@@ -79,14 +86,31 @@ class StripWalk {
     for (int i = thread().y * channels_; i < stop; i += step) body(first + i);
   }
 
+  // Whether the sums of all strips of the image and this block's channels have been stored. All threads of the block must
+  // call it.
+  __device__ bool is_last_of_image(unsigned* tickets) const {
+    return is_last_block(tickets + n * grid_size().y + block().y, strips_);
+  }
+
+  // body(strip, k) for every strip of this thread and its channels, of strips [N,strips,C]; row 0 has the first strip.
+  template <class Strip, class Body>
+  __device__ void each_strip(const Strip* strips, const Body& body) const {
+    if (!has_channel()) return;
+    for (int i = thread().y; i < strips_; i += block_size().y)
+      for (int k = 0; k < Width; ++k) body(strips[place_of(i) + k], k);
+  }
+
+  // Where the thread's first channel lies in [N,strips,C].
+  __device__ Index place_of(int i) const { return (Index{n} * strips_ + i) * channels_ + channel; }
+
  private:
-  int channels_;
+  int channels_, strips_;
 };
 
 // Sums over thread().y; row 0 gets them. The order is fixed. All threads of the block must call it.
-template <int Count>
-__device__ void sum_over_rows(float (&values)[Count]) {
-  __shared__ SharedArray<float, Count, ImageStrips::threads> shared;
+template <class T, int Count>
+__device__ void sum_over_rows(T (&values)[Count]) {
+  __shared__ SharedArray<T, Count, ImageStrips::threads> shared;
   const int columns = block_size().x, row = thread().y, mine = row * columns + thread().x;
   for (int k = 0; k < Count; ++k) shared(k, mine) = values[k];
   for (int rows = block_size().y; rows > 1;) {
@@ -101,15 +125,48 @@ __device__ void sum_over_rows(float (&values)[Count]) {
 // What a block knows of one channel: sums of d = x - shift and of d^2.
 struct alignas(16) StripSums {
   float count, shift, sum, square_sum;
+};
 
-  NLCL_BOTH operator ChannelMoments() const {
-    return ChannelMoments::of_strip(count, shift, sum, square_sum);
+// The same of many, in double. They go to the shift of the first, so that nothing is divided before the end:
+//
+//     x - s = d + m,  m = shift - s:      sum (x - s) = sum d + n m      sum (x - s)^2 = sum d^2 + 2 m sum d + n m^2
+//
+// The shift is one of the values. If it is D off the mean, the variance is at least D^2 / n for n values, so that what its
+// square takes from the end of the sum is a part n 2^-53 of the variance at most.
+struct alignas(32) JoinedSums {
+  double count, shift, sum, square_sum;
+
+  __device__ void add(const auto& other) {
+    const double move = static_cast<double>(other.shift) - shift, d = static_cast<double>(other.sum),
+                 n = static_cast<double>(other.count);
+    square_sum += static_cast<double>(other.square_sum) + move * (2 * d + n * move);
+    sum += d + n * move;
+    count += n;
   }
 };
 
-// [N,strips,C]
+// The statistics of every image of a batch, both [N,C].
+struct ChannelStatistics {
+  Tensor<float> mean, inverse_deviation;
+};
+
+// Where the kernel stores them that makes the sums. Its last blocks do.
+struct StoreStatistics {
+  double eps;
+  float *mean, *inverse_deviation;
+
+  __device__ void operator()(const JoinedSums& sums, Index at) const {
+    const ChannelMoments moments =
+        ChannelMoments::of_strip(sums.count, sums.shift, sums.sum, sums.square_sum);
+    mean[at] = static_cast<float>(moments.mean);
+    inverse_deviation[at] = static_cast<float>(moments.inverse_deviation(eps));
+  }
+};
+
+// strips: [N,strips,C]
 template <int Width, class Read>
-__global__ void strip_sums(ImageStrips s, Read x, StripSums* to) {
+__global__ void strip_sums(ImageStrips s, Read x, StripSums* strips, unsigned* tickets,
+                           StoreStatistics store) {
   const StripWalk<Width> walk(s);
   Vector<Width> shift{};  // the strip's own first pixel
   if (walk.has_channel()) shift = x.template at<Width>(walk.first);
@@ -123,76 +180,39 @@ __global__ void strip_sums(ImageStrips s, Read x, StripSums* to) {
     }
   });
   sum_over_rows(sums);
-  if (thread().y > 0 || !walk.has_channel()) return;
-  StripSums* const strip = to + (Index{walk.n} * s.strips + walk.strip) * s.channels + walk.channel;
+  const bool stores = thread().y == 0 && walk.has_channel();
+  if (stores)
+    for (int k = 0; k < Width; ++k)
+      strips[walk.place_of(walk.strip) + k] = {static_cast<float>(walk.end - walk.begin), shift[k], sums[k],
+                                               sums[Width + k]};
+
+  if (!walk.is_last_of_image(tickets)) return;
+  JoinedSums joined[Width]{};
+  if (walk.has_channel())
+    for (int k = 0; k < Width; ++k) joined[k].shift = static_cast<double>(strips[walk.place_of(0) + k].shift);
+  walk.each_strip(strips, [&](const StripSums& strip, int k) { joined[k].add(strip); });
+  double totals[2 * Width];
+  for (int k = 0; k < Width; ++k) totals[k] = joined[k].sum, totals[Width + k] = joined[k].square_sum;
+  sum_over_rows(totals);
+  if (!stores) return;
   for (int k = 0; k < Width; ++k)
-    strip[k] = {static_cast<float>(walk.end - walk.begin), shift[k], sums[k], sums[Width + k]};
-}
-
-inline constexpr int join_columns = 8, join_rows = 32;  // a block of join_strips: channels, runs of strips
-
-// store(total, n * C + c), where total is all of strips[n,0..strips,c] joined.
-template <class Total, class Strip, class Store>
-__global__ void join_strips(const Strip* from, int strips, int channels, Store store) {
-  const int row = thread().y, column = thread().x;
-  const int n = block().x, channel = block().y * join_columns + column;
-  Total total{};
-  if (channel < channels)
-    for (int i = row; i < strips; i += join_rows)
-      total.join(from[(Index{n} * strips + i) * channels + channel]);
-
-  __shared__ SharedArray<Total, join_rows, join_columns> shared;
-  shared(row, column) = total;
-  for (int half = join_rows / 2; half > 0; half /= 2) {
-    block_sync();
-    if (row < half) shared(row, column).join(shared(row + half, column));
-  }
-  if (row == 0 && channel < channels) store(shared(0, column), Index{n} * channels + channel);
-}
-
-template <class Total, class Strip, class Store>
-void launch_join_strips(const Tensor<Strip>& strips, const Store& store) {  // [N,strips,C]
-  const Index batch = strips.shape()[0], channels = strips.shape()[2];
-  launch<join_strips<Total, Strip, Store>>(
-      {.device = strips.device(),
-       .grid = {blocks_for(batch, 1), blocks_for(channels, join_columns)},
-       .block = {join_columns, join_rows}},
-      strips.data(), to_int(strips.shape()[1]), to_int(channels), store);
-}
-
-// The statistics of every image of a batch, both [N,C].
-struct ChannelStatistics {
-  Tensor<float> mean, inverse_deviation;
-};
-
-struct StoreStatistics {
-  double eps;
-  float *mean, *inverse_deviation;
-
-  __device__ void operator()(const ChannelMoments& moments, Index at) const {
-    mean[at] = static_cast<float>(moments.mean);
-    inverse_deviation[at] = static_cast<float>(moments.inverse_deviation(eps));
-  }
-};
-
-inline ChannelStatistics join_strips(const Tensor<StripSums>& strips, double eps) {
-  const Shape channels{strips.shape()[0], strips.shape()[2]};
-  ChannelStatistics s{Tensor<float>(channels, strips.device()), Tensor<float>(channels, strips.device())};
-  launch_join_strips<ChannelMoments>(
-      strips, StoreStatistics{eps, s.mean.mutable_data(), s.inverse_deviation.mutable_data()});
-  return s;
+    store({static_cast<double>(s.pixels), joined[k].shift, totals[k], totals[Width + k]},
+          Index{walk.n} * s.channels + walk.channel + k);
 }
 
 // The statistics of images x [N,H,W,C], read by read.at<Width>(i).
 template <class Read>
 ChannelStatistics instance_statistics(const Shape& x, Device device, const Read& read, double eps) {
-  Tensor<StripSums> strips;
+  const Shape channels{x[0], x[3]};
+  ChannelStatistics statistics{Tensor<float>(channels, device), Tensor<float>(channels, device)};
   with_vector_width(x[3], [&]<int Width>() {
     const ImageStrips s(x, Width);
-    strips = Tensor<StripSums>({x[0], s.strips, x[3]}, device);
-    launch<strip_sums<Width, Read>>(s.on(device, Width), s, read, strips.mutable_data());
+    Tensor<StripSums> strips({x[0], s.strips, x[3]}, device);
+    launch<strip_sums<Width, Read>>(
+        s.on(device, Width), s, read, strips.mutable_data(), s.tickets(device, Width),
+        StoreStatistics{eps, statistics.mean.mutable_data(), statistics.inverse_deviation.mutable_data()});
   });
-  return join_strips(strips, eps);
+  return statistics;
 }
 
 }  // namespace nlcl::cuda

@@ -17,6 +17,7 @@
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/cuda.hpp"
 #include "nlcl/core/elementwise.cuh"
+#include "nlcl/core/last_block.cuh"
 #include "nlcl/core/launch.cuh"
 #include "nlcl/core/runtime.cuh"
 #include "nlcl/core/storage.hpp"
@@ -44,6 +45,8 @@ inline int attribute(cudaDeviceAttr attribute, int device) {
   return value;
 }
 
+inline constexpr Index most_tickets = 1 << 13;  // of one kernel
+
 // One for each device of the machine. They are never destroyed: storages of static lifetime may outlive any
 // destructor.
 struct State {
@@ -55,6 +58,9 @@ struct State {
         processors(attribute(cudaDevAttrMultiProcessorCount, device)) {
     const UseDevice use(device);
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cuda:", device, ": a stream");
+    constexpr std::size_t bytes = most_tickets * sizeof(unsigned);
+    check(cudaMalloc(reinterpret_cast<void**>(&tickets), bytes), "cuda:", device, ": memory");
+    check(cudaMemsetAsync(tickets, 0, bytes, stream), "cuda:", device, ": memory");
   }
 
   // A pool for a graph.
@@ -76,6 +82,7 @@ struct State {
 
   int device;
   cudaStream_t stream = nullptr;
+  unsigned* tickets = nullptr;  // most_tickets
   Pool pool;
   int capability, processors;
   Pool* recording = nullptr;  // the pool of the graph that is being recorded
@@ -115,6 +122,12 @@ inline State& state(int device) {
 }  // namespace detail
 
 cudaStream_t stream(int device) { return detail::state(device).stream; }
+
+unsigned* tickets(Device device, Index count) {
+  require<ShapeError>(count <= detail::most_tickets, device, ": a sum for each of ", count,
+                      " images or parts of one, expected at most ", detail::most_tickets);
+  return detail::state(device.index).tickets;
+}
 
 int device_count() {
   static const int found = [] {

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "nlcl/core/block.cuh"
+#include "nlcl/core/last_block.cuh"
 #include "nlcl/core/launch.cuh"
 #include "nlcl/core/tensor.hpp"
 
@@ -18,18 +19,17 @@ inline constexpr int reduce_threads = 256;
 inline constexpr Index reduce_per_block = 8 * reduce_threads;  // at least, and at most reduce_blocks blocks
 inline constexpr Index reduce_blocks = 1024;
 
-template <class F>
-__global__ void partial_sums_kernel(F f, std::int64_t count, double* partial) {
+template <class F, class Finish>
+__global__ void ordered_sum_kernel(F f, std::int64_t count, double* partial, unsigned* ticket, Finish finish,
+                                   float* to) {
   double sum = 0;
   for (std::int64_t i = grid_thread(); i < count; i += grid_threads()) sum += f(i);
   sum = block_sum<reduce_threads>(sum);
   if (thread().x == 0) partial[block().x] = sum;
-}
 
-template <class Finish>
-__global__ void total_kernel(const double* partial, int count, Finish finish, float* to) {
-  double sum = 0;
-  for (int i = thread().x; i < count; i += reduce_threads) sum += partial[i];
+  if (!is_last_block(ticket, grid_size().x)) return;
+  sum = 0;
+  for (int i = thread().x; i < grid_size().x; i += reduce_threads) sum += partial[i];
   sum = block_sum<reduce_threads>(sum);
   if (thread().x == 0) *to = finish(sum);
 }
@@ -44,12 +44,9 @@ Tensor<float> ordered_sum(Device device, Index count, const F& f, const Finish& 
   const Index blocks = std::min(detail::reduce_blocks, Index{blocks_for(count, detail::reduce_per_block)});
   Tensor<double> partial({blocks}, device);
   Tensor<float> result({}, device);
-  launch<detail::partial_sums_kernel<F>>(
+  launch<detail::ordered_sum_kernel<F, Finish>>(
       {.device = device, .grid = static_cast<unsigned>(blocks), .block = detail::reduce_threads}, f,
-      std::int64_t{count}, partial.mutable_data());
-  launch<detail::total_kernel<Finish>>({.device = device, .grid = 1, .block = detail::reduce_threads},
-                                       static_cast<const double*>(partial.data()), static_cast<int>(blocks),
-                                       finish, result.mutable_data());
+      std::int64_t{count}, partial.mutable_data(), tickets(device, 1), finish, result.mutable_data());
   return result;
 }
 

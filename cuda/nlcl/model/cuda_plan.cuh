@@ -1,6 +1,6 @@
 // The generator for inference on the GPU (model/cuda_plan.hpp): each pass of model/plan_schedule.hpp is one convolution of
 // ops/conv2d.cuh, which normalises, clips or sums what it reads, and takes the statistics of the next norm from what it
-// writes.
+// writes: a launch for each convolution.
 //
 // Unlike on the CPU a result cannot overwrite what it is made of: blocks read one pixel beyond their tile, and nobody
 // knows whether the neighbour has been there already. Hence four buffers instead of two: a pass writes y' and, where it
@@ -33,6 +33,7 @@
 #include "nlcl/core/mma.cuh"
 #include "nlcl/core/vector.cuh"
 #include "nlcl/model/cuda_plan.hpp"
+#include "nlcl/model/plan_statistics.cuh"
 #include "nlcl/ops/conv2d.cuh"
 
 namespace nlcl::cuda {
@@ -74,9 +75,6 @@ template <class Format>
 using StoredAs = std::conditional_t<std::is_same_v<Format, Bf16>, StoredBf16, float>;
 
 // ---- What a convolution sees in place of what is stored ----
-
-inline constexpr int plan_channels = static_cast<int>(Generator<float>::channels);
-static_assert(plan_channels == 32, "one block makes all channels of its pixels");
 
 // x
 template <class Number>
@@ -155,49 +153,10 @@ PlanSource(Reader) -> PlanSource<Reader>;
 
 // ---- What becomes of a tile ----
 
-// The sums of a tile for the next norm, around its first pixel, to the first 32 threads: each gets those of one channel,
-// but for their count. Bit i of `exists`: the lane's pixel i is within the image. All threads of the block must call it.
-template <class Tile>
-__device__ __forceinline__ StripSums sums_of_tile(Sums<Tile::groups>& sums, unsigned exists) {
-  __shared__ SharedArray<float, plan_channels> shift;
-  __shared__ SharedArray<float, Tile::warps, 2, plan_channels> parts;
-  const int first_channel = lane() % 4 * 8;
-  if (thread().x < 4) {
-    NLCL_UNROLL
-    for (int j = 0; j < 8; ++j) shift[first_channel + j] = sums.at(0, j);
-  }
-  block_sync();
-  NLCL_UNROLL
-  for (int j = 0; j < 8; ++j) {
-    const int channel = first_channel + j;
-    const float center = shift[channel];
-    float sum = 0, square_sum = 0;
-    NLCL_UNROLL
-    for (int i = 0; i < Tile::groups; ++i) {
-      const float d = exists >> i & 1 ? sums.at(i, j) - center : 0.0f;
-      sum += d, square_sum += d * d;
-    }
-    NLCL_UNROLL
-    for (int bits = 4; bits < warp_size; bits *= 2)  // the lanes with the same channels
-      sum += shuffle_xor(sum, bits), square_sum += shuffle_xor(square_sum, bits);
-    if (lane() < 4) parts(warp(), 0, channel) = sum, parts(warp(), 1, channel) = square_sum;
-  }
-  block_sync();
-  StripSums total{};
-  if (const int channel = thread().x; channel < plan_channels) {
-    total.shift = shift[channel];
-    NLCL_UNROLL
-    for (int i = 0; i < Tile::warps; ++i)
-      total.sum += parts(i, 0, channel), total.square_sum += parts(i, 1, channel);
-  }
-  return total;
-}
-
 template <class Number>
 struct PlanResult {
   Number* y;
-  StripSums* tile_sums = nullptr;  // [N,tiles,32], where a norm follows
-  int tiles_down = 0, tiles_across = 0;
+  PlanStatistics statistics{};  // where a norm follows
 
   template <class Tile>
   __device__ __forceinline__ void store(const Conv2dShape& s, const TilePlace<Tile>& place,
@@ -211,15 +170,7 @@ struct PlanResult {
       const Index pixel = (Index{place.n} * s.out_height + row) * s.out_width + column;
       store_channels(y + pixel * plan_channels + place.o, sums, i);
     }
-    if (!tile_sums) return;
-    StripSums total = sums_of_tile<Tile>(sums, exists);
-    if (thread().x >= plan_channels) return;
-    const int below = s.out_height - place.tile / tiles_across * Tile::rows;
-    const int beside = s.out_width - place.tile % tiles_across * Tile::columns;
-    total.count = static_cast<float>((below < Tile::rows ? below : Tile::rows) *
-                                     (beside < Tile::columns ? beside : Tile::columns));
-    const Index tile = Index{place.n} * tiles_down * tiles_across + place.tile;
-    tile_sums[tile * plan_channels + thread().x] = total;
+    if (statistics.tiles > 0) statistics.add<Tile>(s, place, sums_of_tile<Tile>(sums, exists));
   }
 
  private:
@@ -258,15 +209,17 @@ class PlanRun {
                              {3, 3, plan_channels, plan_channels},
                              head.options})),
         tiles_(tile_plan<PlanTile>(shape_, Format::pair)),
-        tile_sums_({image.shape()[0], tiles_.tiles_down * tiles_.tiles_across, plan_channels},
-                   image.device()) {
+        sums_(image.shape()[0], tiles_, image.device()) {
     for (auto* buffer : {&x_, &next_x_, &y_, &next_y_})
       *buffer = Tensor<Number>({image.shape()[0], image.shape()[1], image.shape()[2], plan_channels},
                                image.device());
-    if (!norm_free) return;
     const Shape statistics{image.shape()[0], plan_channels};
-    norm_ = {Tensor<float>::zeros(statistics, image.device()),
-             Tensor<float>::full(statistics, 1, image.device())};
+    if (norm_free)
+      norm_ = {Tensor<float>::zeros(statistics, image.device()),
+               Tensor<float>::full(statistics, 1, image.device())};
+    else
+      for (ChannelStatistics* norm : {&norm_, &next_norm_})
+        *norm = {Tensor<float>(statistics, image.device()), Tensor<float>(statistics, image.device())};
   }
 
   void head() {
@@ -300,11 +253,10 @@ class PlanRun {
  private:
   template <class Reader>
   void pass(const Reader& reader, const PackedConvolution& conv, bool norm_follows) {
-    const PlanResult<Number> result{next_y_.mutable_data(),
-                                    norm_follows ? tile_sums_.mutable_data() : nullptr, tiles_.tiles_down,
-                                    tiles_.tiles_across};
+    PlanResult<Number> result{.y = next_y_.mutable_data()};
+    if (norm_follows) result.statistics = sums_.statistics(next_norm_);
     launch_tiles<Format, PlanTile>(shape_, tiles_, PlanSource{reader}, conv.weight, conv.bias, result);
-    if (norm_follows) norm_ = join_strips(tile_sums_, instance_norm_eps);
+    if (norm_follows) std::swap(norm_, next_norm_);
     std::swap(y_, next_y_);
   }
 
@@ -318,8 +270,8 @@ class PlanRun {
   Conv2dShape shape_;
   TilePlan tiles_;
   Tensor<Number> x_, next_x_, y_, next_y_;  // [N,H,W,32]
-  Tensor<StripSums> tile_sums_;             // [N,tiles,32]
-  ChannelStatistics norm_;                  // of y
+  PlanSums sums_;
+  ChannelStatistics norm_, next_norm_;  // of y and next_y
 };
 
 }  // namespace detail
@@ -367,7 +319,7 @@ std::size_t CudaPlan::memory(Index batch, Index height, Index width, Precision p
       batch * ((height + Tile::rows - 1) / Tile::rows) * ((width + Tile::columns - 1) / Tile::columns);
   const Index images = 2 * pixels * Generator<float>::image_channels * Index{sizeof(float)};
   const Index weights = convolutions * 9 * channels * channels * number;
-  const Index sums = tiles * channels * Index{sizeof(cuda::StripSums)};
+  const Index sums = tiles * channels * Index{sizeof(cuda::StripSums) + sizeof(cuda::JoinedSums) / 4};
   const Index small = (Index{1} << 16) + 1024 * batch;  // biases, head, tail, statistics
   return static_cast<std::size_t>(batch) * activation_bytes(height, width, precision) +
          static_cast<std::size_t>(images + weights + sums + small);

@@ -112,11 +112,10 @@ Tensor<float> conv2d_bias_gradient(const Conv2dSizes& sizes, const Tensor<float>
   Tensor<double> partial({parts, s.out}, dy.device());
   Tensor<float> dbias({s.out}, dy.device());
   const unsigned columns = blocks_for(s.out, warp_size);
-  launch<sum_pixels<float>>(
+  launch<sum_pixels>(
       {.device = dy.device(), .grid = dim3(static_cast<unsigned>(parts), columns), .block = sum_threads},
-      s.pixels(), parts, s.out, dy.data(), partial.mutable_data());
-  launch<sum_parts<double, SamePlace>>({.device = dy.device(), .grid = columns, .block = sum_threads}, parts,
-                                       s.out, partial.data(), dbias.mutable_data(), SamePlace{});
+      s.pixels(), parts, s.out, dy.data(), partial.mutable_data(), tickets(dy.device(), columns),
+      dbias.mutable_data());
   return dbias;
 }
 

@@ -1,8 +1,7 @@
 // Instance norm on the GPU (ops/instance_norm.hpp has the formulas).
 //
-// A norm reads the image twice and writes it once: a pass takes the sums of strips, a second normalises. In
-// between, a small kernel joins the strips. The gradient is made of the same three: sums of g and of g * y, their
-// means, and dx.
+// A norm reads the image twice and writes it once: a pass takes the sums of strips, whose last block joins them, and a
+// second normalises. The gradient is made of the same two: sums of g and of g * y with their means, and dx.
 #pragma once
 
 #include "nlcl/core/channel_statistics.cuh"
@@ -71,16 +70,10 @@ struct alignas(8) GradientSums {
   float g, gy;
 };
 
-// Of one channel, in an image.
-struct GradientTotals {
-  double g, gy;
-
-  __device__ void join(const auto& other) { g += other.g, gy += other.gy; }
-};
-
-// [N,strips,C]
+// strips: [N,strips,C]; both means: [N,C]
 template <int Width, class Y, class Dy>
-__global__ void gradient_sums(ImageStrips s, Y y, Dy dy, GradientSums* to) {
+__global__ void gradient_sums(ImageStrips s, Y y, Dy dy, GradientSums* strips, unsigned* tickets,
+                              float* g_mean, float* gy_mean) {
   const StripWalk<Width> walk(s);
   float sums[2 * Width]{};
   walk.each([&](Index i) {
@@ -91,20 +84,24 @@ __global__ void gradient_sums(ImageStrips s, Y y, Dy dy, GradientSums* to) {
     }
   });
   sum_over_rows(sums);
-  if (thread().y > 0 || !walk.has_channel()) return;
-  GradientSums* const strip = to + (Index{walk.n} * s.strips + walk.strip) * s.channels + walk.channel;
-  for (int k = 0; k < Width; ++k) strip[k] = {sums[k], sums[Width + k]};
-}
+  const bool stores = thread().y == 0 && walk.has_channel();
+  if (stores)
+    for (int k = 0; k < Width; ++k) strips[walk.place_of(walk.strip) + k] = {sums[k], sums[Width + k]};
 
-struct StoreGradientMeans {
-  double pixels;
-  float *g_mean, *gy_mean;
-
-  __device__ void operator()(const GradientTotals& total, Index at) const {
-    g_mean[at] = static_cast<float>(total.g / pixels);
-    gy_mean[at] = static_cast<float>(total.gy / pixels);
+  if (!walk.is_last_of_image(tickets)) return;
+  double totals[2 * Width]{};
+  walk.each_strip(strips, [&](const GradientSums& strip, int k) {
+    totals[k] += static_cast<double>(strip.g);
+    totals[Width + k] += static_cast<double>(strip.gy);
+  });
+  sum_over_rows(totals);
+  if (!stores) return;
+  const Index at = Index{walk.n} * s.channels + walk.channel;
+  for (int k = 0; k < Width; ++k) {
+    g_mean[at + k] = static_cast<float>(totals[k] / s.pixels);
+    gy_mean[at + k] = static_cast<float>(totals[Width + k] / s.pixels);
   }
-};
+}
 
 // dx = r * (g - mean(g) - y * mean(g * y))
 template <int Width, class Y, class Dy>
@@ -133,10 +130,9 @@ Tensor<float> instance_norm_gradient(const Shape& shape, const Tensor<float>& in
   with_vector_width(shape[3], [&]<int Width>() {
     const ImageStrips s(shape, Width);
     Tensor<GradientSums> strips({shape[0], s.strips, shape[3]}, device);
-    launch<gradient_sums<Width, Y, Dy>>(s.on(device, Width), s, y, dy, strips.mutable_data());
-    launch_join_strips<GradientTotals>(
-        strips,
-        StoreGradientMeans{static_cast<double>(s.pixels), g_mean.mutable_data(), gy_mean.mutable_data()});
+    launch<gradient_sums<Width, Y, Dy>>(s.on(device, Width), s, y, dy, strips.mutable_data(),
+                                        s.tickets(device, Width), g_mean.mutable_data(),
+                                        gy_mean.mutable_data());
     launch<gradient_from_means<Width, Y, Dy>>(s.on(device, Width), s, y, dy, inverse_deviation.data(),
                                               g_mean.data(), gy_mean.data(), dx.mutable_data());
   });

@@ -110,9 +110,9 @@ inline WeightSumsPlan weight_sums_plan(const Conv2dShape& s, int pair) {
 inline void add_weight_parts(const Conv2dShape& s, int parts, const Tensor<float>& partial,
                              Tensor<float>& dweight) {
   const int size = s.depth() * s.out;
-  launch<sum_parts<float, WeightPlace>>(
-      {.device = partial.device(), .grid = blocks_for(size, warp_size), .block = sum_threads}, parts, size,
-      partial.data(), dweight.mutable_data(), WeightPlace{s});
+  launch<sum_weight_parts>(
+      {.device = partial.device(), .grid = blocks_for(size, warp_size), .block = sum_threads}, s, parts,
+      partial.data(), dweight.mutable_data());
 }
 
 // dweight of x [N,H,W,in] and dy, written whole.
