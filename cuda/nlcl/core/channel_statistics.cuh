@@ -133,7 +133,7 @@ struct alignas(16) StripSums {
 //
 // The shift is one of the values. If it is D off the mean, the variance is at least D^2 / n for n values, so that what its
 // square takes from the end of the sum is a part n 2^-53 of the variance at most.
-struct alignas(32) JoinedSums {
+struct alignas(16) JoinedSums {
   double count, shift, sum, square_sum;
 
   __device__ void add(const auto& other) {
