@@ -27,8 +27,7 @@ using Lines = std::vector<std::string>;
 namespace {
 
 const fs::path root = nlcl::test::source_path();
-const fs::path docs = root / "docs", examples = docs / "examples";
-const fs::path programs = nlcl::test::program_path("examples");
+const fs::path docs = root / "docs", answers = docs / "answers";
 
 std::string content_of(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -51,7 +50,14 @@ std::vector<fs::path> files_in(const fs::path& folder, const std::string& extens
   return files;
 }
 
-// A block between ``` lines. `source` is the path in the comment on the line before, relative to docs/, or empty.
+// The chapters and what stands beside them, and the answers to their exercises.
+std::vector<fs::path> all_pages() {
+  std::vector<fs::path> pages = files_in(docs, ".md");
+  std::ranges::copy(files_in(answers, ".md"), std::back_inserter(pages));
+  return pages;
+}
+
+// A block between ``` lines. `source` is the path in the comment on the line before, relative to the page, or empty.
 struct Fence {
   std::string language, source;
   Lines lines;
@@ -131,7 +137,7 @@ std::string quoted(const fs::path& path) { return text("'", path.string(), "'");
 }  // namespace
 
 TEST_CASE("quotes in the chapters are verbatim", "[docs]") {
-  for (const fs::path& page : files_in(docs, ".md"))
+  for (const fs::path& page : all_pages())
     for (const Fence& fence : fences_of(lines_of(content_of(page)))) {
       INFO(page.filename().string() << ", line " << fence.line << ": " << fence.source);
       if (fence.source.empty()) {
@@ -139,7 +145,7 @@ TEST_CASE("quotes in the chapters are verbatim", "[docs]") {
         CHECK(fence.language != "text");
         continue;
       }
-      const Lines source = lines_of(content_of(docs / fence.source));
+      const Lines source = lines_of(content_of(page.parent_path() / fence.source));
       if (fence.source.ends_with(".out"))
         CHECK(fence.lines == source);
       else
@@ -148,7 +154,7 @@ TEST_CASE("quotes in the chapters are verbatim", "[docs]") {
 }
 
 TEST_CASE("links in the documentation lead to files", "[docs]") {
-  std::vector<fs::path> pages = files_in(docs, ".md");
+  std::vector<fs::path> pages = all_pages();
   if (fs::exists(root / "README.md")) pages.push_back(root / "README.md");
   for (const fs::path& page : pages)
     for (const std::string& target : links_of(lines_of(content_of(page)))) {
@@ -157,26 +163,52 @@ TEST_CASE("links in the documentation lead to files", "[docs]") {
     }
 }
 
+// The numbers of an ordered list under the heading "Exercises", and of headings as "## 1. What it says".
+std::vector<std::string> numbers_in(const fs::path& page, const std::regex& number) {
+  std::vector<std::string> numbers;
+  bool under_exercises = page.parent_path() == answers;
+  for (const std::string& line : lines_of(content_of(page))) {
+    if (line.starts_with("## ") && page.parent_path() == docs) under_exercises = line == "## Exercises";
+    if (std::smatch match; under_exercises && std::regex_search(line, match, number))
+      numbers.push_back(match[1]);
+  }
+  return numbers;
+}
+
+TEST_CASE("every exercise has an answer, and the chapter leads to it", "[docs]") {
+  static const std::regex exercise("^(\\d+)\\. "), answer("^## (\\d+)\\. ");
+  for (const fs::path& page : files_in(docs, ".md")) {
+    INFO(page.filename().string());
+    const std::vector<std::string> asked = numbers_in(page, exercise);
+    if (asked.empty() || !fs::exists(answers / page.filename())) continue;
+    CHECK(numbers_in(answers / page.filename(), answer) == asked);
+    CHECK(content_of(page).ends_with("[Answers](answers/" + page.filename().string() + ")\n"));
+  }
+}
+
 TEST_CASE("the contents list every chapter, and a chapter shows every example", "[docs]") {
   const std::string contents = content_of(docs / "README.md");
-  std::string chapters;
   for (const fs::path& page : files_in(docs, ".md")) {
     INFO(page.filename().string());
     if (page.filename() != "README.md")
       CHECK(contents.find("](" + page.filename().string() + ")") != std::string::npos);
-    chapters += content_of(page);
   }
-  for (const fs::path& example : files_in(examples, ".cpp")) {
-    INFO(example.filename().string());
-    CHECK(chapters.find("examples/" + example.filename().string()) != std::string::npos);
-  }
+  std::string text_of_all;
+  for (const fs::path& page : all_pages()) text_of_all += content_of(page);
+  for (const std::string kind : {"examples", "answers"})
+    for (const fs::path& program : files_in(docs / kind, ".cpp")) {
+      INFO(program.string());
+      const std::string name = program.filename().string();
+      CHECK(text_of_all.find((kind == "examples" ? "examples/" : "](") + name) != std::string::npos);
+    }
 }
 
-TEST_CASE("examples print what the chapters show", "[docs]") {
-  for (const fs::path& expected : files_in(examples, ".out")) {
-    INFO(expected.filename().string());
-    CHECK(output_of(quoted(programs / expected.stem())) == content_of(expected));
-  }
+TEST_CASE("examples and answers print what the pages show", "[docs]") {
+  for (const std::string kind : {"examples", "answers"})
+    for (const fs::path& expected : files_in(docs / kind, ".out")) {
+      INFO(expected.string());
+      CHECK(output_of(quoted(nlcl::test::program_path(kind) / expected.stem())) == content_of(expected));
+    }
 }
 
 TEST_CASE("the program of the quick start removes the rain", "[docs]") {
@@ -191,7 +223,8 @@ TEST_CASE("the program of the quick start removes the rain", "[docs]") {
   for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i * 37);
   write_image(in, image);
 
-  output_of(text(quoted(programs / "derain"), ' ', quoted(weights), ' ', quoted(in), ' ', quoted(out)));
+  output_of(text(quoted(nlcl::test::program_path("examples/derain")), ' ', quoted(weights), ' ', quoted(in),
+                 ' ', quoted(out)));
   const Image found = read_image(out), expected = to_image(GeneratorPlan(generator)(to_tensor(image)));
   REQUIRE(found.pixels.size() == expected.pixels.size());
   int worst = 0;  // one level where the two programs were compiled for different instruction sets
