@@ -8,46 +8,28 @@ may differ by more than one. Nothing may be asked of another host. Screenshots a
 512 x 512 pixels on one thread, here and in the program, and a photograph of 12 megapixels.
 """
 import base64
-import json
 import pathlib
 import re
 import subprocess
 import sys
-import time
 
 from PIL import Image, ImageChops, ImageCms
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from browser import Browser, Server, check, failures, wait
+
 page, program, out = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
 measures = "--measure" in sys.argv[4:]
 patience = 240  # seconds for one photograph, on a busy machine
-failures = 0
 
 DROP = """
 const [name, type, data] = arguments, transfer = new DataTransfer();
 transfer.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name, { type }));
 document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
 """
-
-
-def check(is_true, what):
-    global failures
-    print(("ok      " if is_true else "FAILED  ") + what, flush=True)
-    failures += not is_true
-
-
-def wait(condition, what, seconds=patience):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise TimeoutError(f"{what}: nothing within {seconds} s")
 
 
 def derain(*arguments):
@@ -63,37 +45,10 @@ def difference(a, b):
         return max(high for _, high in (extrema if isinstance(extrema[0], tuple) else [extrema]))
 
 
-class Server:
-    def __init__(self, *command):
-        self.process = subprocess.Popen([sys.executable, "-u", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.url = re.search(r"http://[\d.]+:\d+/", self.process.stdout.readline())[0].replace("0.0.0.0", "127.0.0.1")
-
-    def __enter__(self):
-        return self.url
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-
-
-class Page:
+class Page(Browser):
     def __init__(self):
-        options = webdriver.ChromeOptions()
-        options.binary_location = "/usr/bin/chromium"
-        for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "hide-scrollbars"):
-            options.add_argument("--" + argument)
-        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-        self.browser = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+        super().__init__(out)
         self.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(out / "saved"))
-
-    def command(self, name, **parameters):
-        return self.browser.execute_cdp_cmd(name, parameters)
-
-    def open(self, url):
-        self.browser.get(url)
-
-    def find(self, selector, within=None):
-        return (within or self.browser).find_element(By.CSS_SELECTOR, selector)
 
     def cards(self):
         return self.browser.find_elements(By.CSS_SELECTOR, "article")
@@ -112,7 +67,7 @@ class Page:
         return wait(lambda: self.cards()[before:], "the sample")[0]
 
     def result(self, card):
-        wait(lambda: not self.find(".work", card).is_displayed(), "a result")
+        wait(lambda: not self.find(".work", card).is_displayed(), "a result", patience)
         if (alert := self.find("[role=alert]", card)).is_displayed():
             raise RuntimeError(alert.text)
         return card
@@ -130,33 +85,6 @@ class Page:
         self.press(".save", card)
         wait(target.exists, f"saving {name}", 60)
         return target
-
-    def picture(self, name, width, height, scheme="light"):
-        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
-        self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        time.sleep(0.3)
-        data = self.command("Page.captureScreenshot", format="png")["data"]
-        (out / f"{name}-{width}-{scheme}.png").write_bytes(base64.b64decode(data))
-        return self.browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-
-    def pictures(self, name):
-        for width, height in ((360, 740), (800, 1000), (2000, 1200)):
-            for scheme in ("light", "dark"):
-                check(self.picture(name, width, height, scheme), f"{name} at {width} pixels, {scheme}: nothing is cut off")
-        self.command("Emulation.clearDeviceMetricsOverride")
-
-    def hosts_asked(self):
-        hosts = set()
-        for entry in self.browser.get_log("performance"):
-            message = json.loads(entry["message"])["message"]
-            if message["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated"):
-                url = message["params"].get("request", message["params"])["url"]
-                if not url.startswith(("blob:", "data:")):
-                    hosts.add("/".join(url.split("/")[:3]) + "/")
-        return hosts
-
-    def complaints(self):
-        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
 
 
 def photographs():
@@ -258,7 +186,7 @@ def main():
             check(not (complaints := page_.complaints()), f"no complaints in the console {complaints}")
     finally:
         page_.browser.quit()
-    return failures > 0
+    return bool(failures)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ source=$root/tools/book
 book=${1:-$root/build/book}
 
 . "$root/tools/packages.sh"
-need_packages pandoc python3 >&2
+. "$root/tools/emscripten.sh"
+need_packages "${emscripten_packages[@]}" pandoc python3 >&2
 mkdir -p "$book"
 book=$(cd "$book" && pwd)
 cd "$root"
@@ -124,13 +125,16 @@ for path in $(sort -u "$BOOK_WORK/sources"); do
 done
 for path in $(sort -u "$BOOK_WORK/files"); do render_source "$path"; done
 
-# ---- Pictures, style, search ----
+# ---- Live figures, pictures, style, search ----
+
+calls=result,result_size,receptive_field,draw_picture,width,height,search,contrast,rain
+compile_module "$source/figures.cpp" "$book/engine" "$calls" -sENVIRONMENT=web -sSINGLE_FILE # in one file: a browser fetches nothing from a disk
 
 for image in $(sort -u "$BOOK_WORK/images"); do
   mkdir -p "$book/$(dirname "${image#docs/}")"
   cp "$image" "$book/${image#docs/}"
 done
-cp "$source"/{book.css,book.js} "$root/tools/web/icon.svg" "$book"
+cp "$source"/{book.css,book.js,figures.js} "$root/tools/web/icon.svg" "$book"
 { echo "const sections = [" && cat "$BOOK_WORK/index" && echo "];"; } >"$book/index.js"
 
 if $build_only; then

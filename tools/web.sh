@@ -19,25 +19,14 @@ source=$root/tools/web
 page=$root/build/web
 
 . "$root/tools/packages.sh"
-need_packages emscripten libeigen3-dev libstb-dev nlohmann-json3-dev python3 >&2
+. "$root/tools/emscripten.sh"
+need_packages "${emscripten_packages[@]}" python3 >&2
+mkdir -p "$page"
 
-# Emscripten of Debian: its optimiser of JavaScript lies among Debian's node modules, and needs no fetch of node's own.
-export NODE_PATH=/usr/share/nodejs
-includes=$root/build/web-include # the headers of the system that are no part of the system compiled for
-mkdir -p "$page" "$includes"
-for header in eigen3/Eigen nlohmann stb; do ln -sfn "/usr/include/$header" "$includes/"; done
-
-flags=(-std=c++20 -O3 -DNDEBUG -msimd128 -fwasm-exceptions -Wall -Wextra -Wpedantic -Werror
-  -include "$source/standard.hpp" "-I$root/include" -isystem "$includes")
 calls=allocate,release,result,result_size,load,open_photograph,width,height,derain,clean_pixels,rain_pixels
-calls=_${calls//,/,_},_put_clean_pixels,_put_rain_pixels,_encode_clean,_encode_rain
-link=(-sMODULARIZE -sEXPORT_NAME=engine -sENVIRONMENT=worker -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=4GB
-  "-sEXPORTED_FUNCTIONS=$calls" -sDYNAMIC_EXECUTION=0 --js-library "$source/progress.js")
-
-sources=$(find "$root/include" "$source"/*.?pp "$source/progress.js" "$root/tools/web.sh" -newer "$page/engine.wasm" -type f 2>&1 || true)
-if [ -n "$sources" ]; then # newer than the module, or there is none
-  em++ "${flags[@]}" "$source/engine.cpp" -o "$page/engine.js" "${link[@]}" >&2
-fi
+calls+=,put_clean_pixels,put_rain_pixels,encode_clean,encode_rain
+compile_module "$source/engine.cpp" "$page/engine" "$calls" -sENVIRONMENT=worker -sMAXIMUM_MEMORY=4GB \
+  --js-library "$source/progress.js"
 
 cp "$source"/{index.html,page.css,page.js,worker.js,icon.svg,sample.jpg} "$root/models/real.safetensors" "$page"
 if $build_only; then

@@ -64,7 +64,10 @@ local function Blocks(blocks)
     if text then
       comment = text
       local figure = text:match('^figure (%S+)$')
-      if figure then result:insert(pandoc.RawBlock('html', '<figure class="live" data-figure="' .. figure .. '"></figure>')) end
+      if figure then
+        local without = '<noscript>Here is a figure that is computed while you look, with JavaScript and WebAssembly.</noscript>'
+        result:insert(pandoc.RawBlock('html', '<figure class="live" data-figure="' .. figure .. '">' .. without .. '</figure>'))
+      end
     else
       if block.t == 'CodeBlock' and comment == 'formula' then
         block = pandoc.Div({ pandoc.Para { pandoc.Math('DisplayMath', formula(block.text)) } }, { class = 'formula' })
