@@ -48,7 +48,10 @@ enum ExitCode {
 
 // A line on standard error, and one on standard output. Everything that programs say to people goes through these: whatever
 // the bytes of a name in it are, it is one line, and the terminal shows it.
-inline void say(const std::string& line) { std::cerr << nlcl::printable(line) + '\n'; }
+inline bool is_heard = true;  // not of a process that works for another one, which speaks for all
+inline void say(const std::string& line) {
+  if (is_heard) std::cerr << nlcl::printable(line) + '\n';
+}
 inline void print(const std::string& line) { std::cout << nlcl::printable(line) + '\n'; }
 
 // Those of a text in which no name breaks a line: a table of numbers, JSON.
@@ -190,7 +193,7 @@ class Progress {
  public:
   // A total of 0: nobody knows it.
   Progress(std::string items, std::size_t total, bool is_wanted)
-      : items_(std::move(items)), total_(total), is_shown_(is_wanted && is_terminal(stderr)) {}
+      : items_(std::move(items)), total_(total), is_shown_(is_wanted && is_heard && is_terminal(stderr)) {}
   ~Progress() { close(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

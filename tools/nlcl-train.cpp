@@ -19,7 +19,9 @@
 #include "nlcl/io/bytes.hpp"
 #include "nlcl/io/dataset.hpp"
 #include "nlcl/io/path.hpp"
+#include "nlcl/train/communicator.hpp"
 #include "nlcl/train/loader.hpp"
+#include "nlcl/train/mpi.hpp"
 #include "nlcl/train/report.hpp"
 #include "nlcl/train/run_directory.hpp"
 #include "nlcl/train/samples.hpp"
@@ -45,6 +47,9 @@ constexpr const char* notes =
     "In the losses O is a rainy image, B and R its clean and its rain layer, and I the clean layer of a "
     "clean image.\n\n"
     "Ctrl-C stops after the current step, with a checkpoint; a second one at once.\n\n"
+    "Where it is built with NLCL_MPI, mpirun starts it several times for one run: each process takes its "
+    "share of the\n"
+    "--accumulate batches of every step, and the result is that of one process, to the bit.\n\n"
     "Exit codes: 0 all done; 1 training failed; 2 wrong usage or data; 3 out of memory, or no such device; "
     "130 stopped\n"
     "by Ctrl-C, 143 by SIGTERM.\n\n"
@@ -104,7 +109,8 @@ void add_options(CLI::App& app, Options& o) {
   app.add_option("--batch", o.batch, "images of each kind in a step")
       ->check(tools::within(1, 256))
       ->option_text("N");
-  app.add_option("--accumulate", o.accumulate, "batches whose gradients are added for a step")
+  app.add_option("--accumulate", o.accumulate,
+                 "batches whose gradients are added for a step; processes of mpirun share them")
       ->check(tools::within(1, 256))
       ->option_text("N");
   app.add_option("--lr", o.trainer.learning_rate, "learning rate")
@@ -263,13 +269,15 @@ Configuration configuration_of(CLI::App& app) {
 
 class Run {
  public:
-  Run(const Options& o, const Data& data, const Configuration& config)
+  // Nothing is written yet.
+  Run(const Options& o, const Data& data, const Configuration& config, Communicator& ranks)
       : o_(o),
+        ranks_(ranks),
         data_(data),
         config_(config),
         directory_(path_of(o.run)),
         data_hash_(data.hash()),
-        trainer_(o.trainer),
+        trainer_(o.trainer, ranks),
         staging_(o.trainer.device),
         loader_(
             data.rainy, data.clean,
@@ -278,23 +286,27 @@ class Run {
              .seed = o.trainer.seed,
              .workers = loader_threads(),
              .ahead = 4 + loader_threads(),
+             .stride = ranks.size(),
              .drawn = o.trainer.objective.needs(Pass::drawn) ? drawn_rain.at(o.drawn_rain) : DrawnRain::none,
              .drawn_mist = o.drawn_mist}) {
     begin();
-    // Everything has been checked, and only now is anything written.
-    directory_.prepare();
-    directory_.write_facts({o.objective, o.trainer.steps, config.options});
-    if (o.resume.empty()) write_file_atomically(directory_.path() / "config.toml", bytes_of(config.whole));
-    directory_.cut_log(trainer_.step());
   }
 
   int train() {
+    require_same(ranks_, "images, options or networks", fingerprint());
     tools::defer_stops();
     const tools::Progress progress("steps", o_.trainer.steps, !o_.quiet);
     const std::uint64_t first = trainer_.step();
-    sample_ = first_image(loader_.batch(0).rainy);  // while the images are there
-    if (const std::exception_ptr missing = stage(first)) save_and_rethrow(missing);
-    while (trainer_.step() < o_.trainer.steps && !tools::stop_signal) {
+    by_the_first([&] {  // Everything has been checked, and only now is anything written.
+      directory_.prepare();
+      directory_.write_facts({o_.objective, o_.trainer.steps, config_.options});
+      if (o_.resume.empty())
+        write_file_atomically(directory_.path() / "config.toml", bytes_of(config_.whole));
+      directory_.cut_log(first);
+      sample_ = first_image(loader_.batch(0).rainy);  // while the images are there
+    });
+    go_on_unless(stage(first));
+    while (trainer_.step() < o_.trainer.steps && !is_stopped_) {
       const auto start = std::chrono::steady_clock::now();
       const double rate = learning_rate(o_.trainer, trainer_.step());
       std::vector<TermGradient> gradients;
@@ -304,20 +316,26 @@ class Run {
       const Losses losses = trainer_.finish();
       const std::uint64_t step = trainer_.step();
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      if (step % o_.log_every == 0 || step == o_.trainer.steps || !gradients.empty())
-        log(step, rate, seconds.count(), losses, gradients);
-      if (step % o_.sample_every == 0 || step == 1) {
-        draw_samples();
-        write_report(directory_);
-      }
-      if (step % o_.save_every == 0 && step < o_.trainer.steps) save();
-      progress.show(step, step - first, losses_text(losses));
-      if (missing) save_and_rethrow(missing);
+      by_the_first([&] {
+        if (step % o_.log_every == 0 || step == o_.trainer.steps || !gradients.empty())
+          log(step, rate, seconds.count(), losses, gradients);
+        if (step % o_.sample_every == 0 || step == 1) {
+          draw_samples();
+          write_report(directory_);
+        }
+        if (step % o_.save_every == 0 && step < o_.trainer.steps) save();
+      });
+      const double images = static_cast<double>(o_.batch * o_.accumulate) / seconds.count();  // of all ranks
+      progress.show(step, step - first,
+                    text(losses_text(losses), ", ", std::setprecision(3), images, " images/s"));
+      go_on_unless(missing);
     }
-    save();
-    write_generators();
-    if (trainer_.step() == o_.trainer.steps) draw_samples();
-    write_report(directory_);
+    by_the_first([&] {
+      save();
+      write_generators();
+      if (trainer_.step() == o_.trainer.steps) draw_samples();
+      write_report(directory_);
+    });
     progress.close();
     say(o_, (directory_.path() / "report.html").string());
     return trainer_.step() < o_.trainer.steps ? tools::exit_code_of_stop() : tools::all_done;
@@ -340,26 +358,57 @@ class Run {
     say(o_, text("beginning with the networks of ", o_.start));
   }
 
+  bool is_first() const { return ranks_.rank() == 0; }
+
+  // What rank 0 alone does; what goes wrong is told to all.
+  template <class Work>
+  void by_the_first(const Work& work) {
+    together(ranks_, [&] {
+      if (is_first()) work();
+    });
+  }
+
+  // What all ranks must have in common.
+  std::string fingerprint() {
+    std::uint64_t networks = fnv1a({});
+    for (const RawTensor& tensor : trainer_.state().tensors) networks = fnv1a(tensor.bytes, networks);
+    return text(config_.without_paths, data_hash_, ' ', trainer_.step(), ' ', networks);
+  }
+
+  // Whether a rank has been asked to stop, which then all do; and if a rank lacks images of the next step, the end, with a
+  // checkpoint.
+  void go_on_unless(const std::exception_ptr& missing) {
+    int signal = 0;
+    for (const std::string& asked : ranks_.gather(std::to_string(tools::stop_signal)))
+      signal = std::max(signal, std::stoi(asked));
+    if (signal != 0) tools::stop_signal = signal, is_stopped_ = true;
+    try {
+      together(ranks_, [&] {
+        if (missing) std::rethrow_exception(missing);
+      });
+    } catch (const Error&) {
+      by_the_first([&] { save(); });
+      throw;
+    }
+  }
+
   // Begins to bring the batches of a step to the device, if there is to be such a step. Returns what is wrong with
   // them: images that are gone cost no step that has been made.
   std::exception_ptr stage(std::uint64_t step) {
     if (step >= o_.trainer.steps || tools::stop_signal) return nullptr;
     try {
       std::vector<Batch> batches;
-      const auto count = static_cast<std::uint64_t>(o_.accumulate);
-      for (std::uint64_t i = 0; i < count; ++i) batches.push_back(loader_.batch(step * count + i));
+      const auto count = static_cast<std::uint64_t>(o_.accumulate),
+                 ranks = static_cast<std::uint64_t>(ranks_.size());
+      for (auto i = static_cast<std::uint64_t>(ranks_.rank()); i < count; i += ranks)
+        batches.push_back(loader_.batch(step * count + i));
       staging_.put(batches);
-      if (o_.log_gradients > 0 && (step == 0 || (step + 1) % o_.log_gradients == 0))
+      if (is_first() && o_.log_gradients > 0 && (step == 0 || (step + 1) % o_.log_gradients == 0))
         watched_ = batches.front();
       return nullptr;
     } catch (const Error&) {
       return std::current_exception();
     }
-  }
-
-  [[noreturn]] void save_and_rethrow(const std::exception_ptr& error) {
-    save();
-    std::rethrow_exception(error);
   }
 
   void log(std::uint64_t step, double rate, double seconds, const Losses& losses,
@@ -424,6 +473,7 @@ class Run {
   int loader_threads() const { return o_.trainer.device.is_cuda() ? std::max(1, threads() - 1) : 1; }
 
   const Options& o_;
+  Communicator& ranks_;
   const Data& data_;
   Configuration config_;
   RunDirectory directory_;
@@ -432,6 +482,7 @@ class Run {
   Staging staging_;
   Loader loader_;
   Tensor<float> sample_;
+  bool is_stopped_ = false;       // as all ranks know
   std::optional<Batch> watched_;  // of the next step, if its gradients are to be logged
 };
 
@@ -452,8 +503,23 @@ void check_runs(const Options& o) {
                       o.start, ": expected the folder of a run, with its checkpoints");
 }
 
-int train(Options& o, CLI::App& app) {
+// Of the ranks of one machine each has its share of the threads, and a GPU of its own as far as they go.
+void share_machine(Options& o, const Communicator& ranks) {
+  const auto [rank, size] = ranks.on_this_machine();
+  if (size == 1) return;
+  if (o.compute.threads == 0) o.compute.threads = std::max(1, threads() / size);
+  if constexpr (has_cuda)
+    if (const int count = o.compute.device == "auto" ? cuda::device_count() : 0; count > 0)
+      o.compute.device = text(Device::cuda(rank % count));
+}
+
+// Everything that is found out before a run begins; the options become those of its configuration.
+void prepare(Options& o, CLI::App& app, const Communicator& ranks) {
+  share_machine(o, ranks);
   o.trainer.device = o.compute.apply(app, o.quiet);
+  require<UsageError>(o.accumulate % ranks.size() == 0, "--accumulate is ", o.accumulate,
+                      ", expected a multiple of ", ranks.size(),
+                      ": the processes share the batches of a step");
   if (!o.data.empty()) {
     require<UsageError>(o.rainy.empty() && o.clean.empty(),
                         "--data stands for --rainy and --clean, give it alone");
@@ -470,8 +536,9 @@ int train(Options& o, CLI::App& app) {
     if (!o.start.empty()) set_option(app, "--start", fs::absolute(path_of(o.start)).string());
   }
   o.trainer.objective.layer_contrast.pooled = o.objective == "cvpr2022";
+}
 
-  const Data data(o);
+void measure(Options& o, CLI::App& app, const Data& data) {
   if (o.objective == "asymmetric") {
     auto& weight = o.trainer.objective.layer_contrast.weight;
     if (o.compactness == "measured") {
@@ -489,15 +556,41 @@ int train(Options& o, CLI::App& app) {
   }
   say(o, text("training needs about ", tools::bytes_text(static_cast<std::size_t>(
                                            Trainer::memory(o.trainer, o.batch * o.crop * o.crop)))));
-  return Run(o, data, configuration_of(app)).train();
+}
+
+int train(Options& o, CLI::App& app, Communicator& ranks) {
+  std::optional<Data> data;
+  std::optional<Run> run;
+  together(ranks, [&] {
+    prepare(o, app, ranks);
+    data.emplace(o);
+    measure(o, app, *data);
+    run.emplace(o, *data, configuration_of(app), ranks);
+  });
+  return run->train();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef NLCL_MPI
+  MpiCommunicator ranks;
+#else
+  Alone ranks;
+#endif
+  tools::is_heard = ranks.rank() == 0;
   CLI::App app{purpose, "nlcl-train"};
   app.footer(notes);
   Options options;
+  options.accumulate = ranks.size();
   add_options(app, options);
-  return tools::run(app, argc, argv, [&] { return train(options, app); });
+  const int code = tools::run(app, argc, argv, [&] {
+    try {
+      return train(options, app, ranks);
+    } catch (...) {
+      if (!ranks.end()) tools::is_heard = true;  // nobody else knows of it
+      throw;
+    }
+  });
+  return ranks.end() || code != tools::all_done ? code : tools::some_failed;
 }

@@ -316,6 +316,19 @@ TEST_CASE("steps may be asked for in any order", "[loader]") {
   }
 }
 
+TEST_CASE("loaders that take turns have the batches of one", "[loader]") {
+  const Data data(5, 3, 20, 20);
+  LoaderOptions options{.crop = 9, .batch = 2, .workers = 3, .drawn = DrawnRain::streaks};
+  Loader one = data.loader(options);
+  const std::vector<Batch> expected = batches(one, 0, 30);
+  options.stride = 3;
+  for (std::size_t turn = 0; turn < 3; ++turn) {
+    Loader loader = data.loader(options);
+    for (std::size_t step = turn; step < 30; step += 3) CHECK(equal(loader.batch(step), expected[step]));
+    CHECK(equal(loader.batch(7), expected[7]));
+  }
+}
+
 TEST_CASE("a loader that begins in the middle goes on as if it had never stopped", "[loader]") {
   const Data data(5, 3, 20, 20);
   const LoaderOptions options{.crop = 9, .batch = 4, .seed = 7, .workers = 2, .drawn = DrawnRain::streaks};
@@ -382,7 +395,8 @@ TEST_CASE("a steady loader takes its memory from the pool", "[loader]") {
 TEST_CASE("options of a loader that cannot be", "[loader]") {
   const Data data(1, 1, 8, 8);
   CHECK(message_of<ShapeError>([&] { data.loader({.crop = 0}); }) ==
-        "loader: crop 0, batch 1, workers 1, ahead 4, expected 1 or more of each");
+        "loader: crop 0, batch 1, workers 1, ahead 4, stride 1, expected 1 or more of each");
+  CHECK_THROWS_AS(data.loader({.stride = 0}), ShapeError);
   CHECK_THROWS_AS(data.loader({.batch = 0}), ShapeError);
   CHECK_THROWS_AS(data.loader({.workers = 0}), ShapeError);
   CHECK_THROWS_AS(data.loader({.ahead = -1}), ShapeError);

@@ -43,7 +43,8 @@ struct LoaderOptions {
   Index batch = 1;
   std::uint64_t seed = 0;
   int workers = 1;
-  int ahead = 4;  // steps prepared beyond the one in use
+  int ahead = 4;   // batches prepared beyond the one in use
+  int stride = 1;  // from one that is asked for to the next: ranks of a training take turns
   DrawnRain drawn = DrawnRain::none;
   bool drawn_mist = true;  // any_weather() with its mist; without, a network leaves mist where it is
 };
@@ -128,9 +129,11 @@ class Loader {
   // The folders have to outlive the loader. Throws ShapeError for an option below 1.
   Loader(const ImageFolder& rainy, const ImageFolder& clean, LoaderOptions options = {})
       : rainy_(rainy), clean_(clean), options_(options) {
-    require<ShapeError>(options.crop > 0 && options.batch > 0 && options.workers > 0 && options.ahead > 0,
+    require<ShapeError>(options.crop > 0 && options.batch > 0 && options.workers > 0 && options.ahead > 0 &&
+                            options.stride > 0,
                         "loader: crop ", options.crop, ", batch ", options.batch, ", workers ",
-                        options.workers, ", ahead ", options.ahead, ", expected 1 or more of each");
+                        options.workers, ", ahead ", options.ahead, ", stride ", options.stride,
+                        ", expected 1 or more of each");
     for (int i = 0; i < options.workers; ++i)
       workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
   }
@@ -138,7 +141,7 @@ class Loader {
   const LoaderOptions& options() const { return options_; }
 
   // The batch of a step; waits if it is not ready yet. Steps may be asked for in any order, but only the one
-  // after the last has been prepared. Throws what went wrong with an image of this step: IoError if its file
+  // a stride after the last has been prepared. Throws what went wrong with an image of this step: IoError if its file
   // is gone, FormatError if it has changed; asked again, it tries again. For one thread.
   Batch batch(std::uint64_t step) {
     std::unique_lock lock(mutex_);
@@ -149,7 +152,7 @@ class Loader {
     }
     changed_.wait(lock, [&] { return ready_.contains(step); });
     const Result result = std::move(ready_.extract(step).mapped());
-    next_ = step + 1;
+    next_ = step + stride();
     changed_.notify_all();
     if (result.error) std::rethrow_exception(result.error);
     return result.batch;
@@ -171,7 +174,7 @@ class Loader {
     detail::CropSampler clean(clean_, options_.crop, options_.seed, clean_streams);
     std::unique_lock lock(mutex_);
     while (changed_.wait(lock, stop, [&] { return is_wanted(unclaimed_); }) && !stop.stop_requested()) {
-      const std::uint64_t step = unclaimed_++;
+      const std::uint64_t step = std::exchange(unclaimed_, unclaimed_ + stride());
       lock.unlock();
       Result result;
       try {
@@ -187,8 +190,9 @@ class Loader {
   }
 
   bool is_wanted(std::uint64_t step) const {
-    return next_ && step - *next_ < static_cast<std::uint64_t>(options_.ahead);
+    return next_ && step - *next_ < static_cast<std::uint64_t>(options_.ahead) * stride();
   }
+  std::uint64_t stride() const { return static_cast<std::uint64_t>(options_.stride); }
 
   // Image n of a step, counted from the first of all.
   std::uint64_t sample(std::uint64_t step, Index n) const {

@@ -22,6 +22,8 @@
 #include "nlcl/io/module_state.hpp"
 #include "nlcl/model/objective.hpp"
 #include "nlcl/train/adam.hpp"
+#include "nlcl/train/communicator.hpp"
+#include "nlcl/train/gradient_sum.hpp"
 #include "nlcl/train/loader.hpp"
 #include "nlcl/train/term_gradients.hpp"
 
@@ -53,9 +55,11 @@ using Losses = std::vector<std::pair<std::string, double>>;
 
 class Trainer {
  public:
-  // Throws Error for terms that no log could tell apart, or none of a weight above 0, and DeviceError.
-  explicit Trainer(const TrainerOptions& options)
+  // `ranks`, which outlive the trainer, all have the same options but for the device. Throws Error for terms that no log
+  // could tell apart, or none of a weight above 0, and DeviceError.
+  explicit Trainer(const TrainerOptions& options, Communicator& ranks = alone())
       : options_(options),
+        ranks_(ranks),
         networks_(Random(options_.seed, initial_weights), options_.networks),
         generator_adam_(options_.adam),
         discriminator_adam_(options_.adam) {
@@ -94,7 +98,8 @@ class Trainer {
   }
 
   // One step on the sum over `batches` of their losses: more than one is a larger batch in the memory of a
-  // small one. Throws Error when a loss is not a number. On the CPU parameters are then as they were before the
+  // small one. Each rank has as many, those numbered rank, rank + ranks, rank + 2 ranks and so on. Throws Error, on all ranks,
+  // when a loss is not a number. On the CPU parameters are then as they were before the
   // optimiser that would have used it; a CUDA device has taken the step by then, so that a run goes on from
   // its last checkpoint.
   Losses run(const std::vector<Batch>& batches) {
@@ -105,13 +110,15 @@ class Trainer {
   // The two halves of run(). A CUDA device computes between them, while the CPU may do something else.
   void start(const std::vector<Batch>& batches) {
     require<ShapeError>(!batches.empty(), "train: a step without a batch");
+    require<ShapeError>(batches_of_step(batches) <= most_batches, "train: a step of ",
+                        batches_of_step(batches), " batches, expected ", most_batches, " at most");
     const double rate = learning_rate(options_, step_);
     prepare_losses(batches.size());
     discriminator_adam_.set_steps(step_);  // a step that failed does not count
     generator_adam_.set_steps(step_);
     discriminator_adam_.begin_step(rate * options_.discriminator_rate);
     generator_adam_.begin_step(rate);
-    if (batches.size() > 1) return compute(batches);
+    if (batches_of_step(batches) > 1) return compute(batches);
     const Queries queries = draw(batches[0], 0);
     if constexpr (has_cuda)
       if (device().is_cuda() && options_.graph && !cuda::is_synchronous()) return replay(batches[0], queries);
@@ -120,10 +127,11 @@ class Trainer {
 
   Losses finish() {
     const Tensor<float> values = losses_.to(Device::cpu());  // waits for the device
+    const std::vector<std::vector<float>> all = gather(ranks_, values.values());
     Losses losses;
-    for (std::size_t i = 0; i < noted_.size(); ++i) {
-      const Noted& noted = noted_[i];
-      const double value = static_cast<double>(values.data()[i]);
+    for (std::size_t i = 0; i < noted_.size() * all.size(); ++i) {
+      const Noted& noted = noted_[i / all.size()];  // in the order of the batches
+      const auto value = static_cast<double>(all[i % all.size()][i / all.size()]);
       require_finite(noted.name, value);
       const auto known =
           std::find_if(losses.begin(), losses.end(), [&](const auto& l) { return l.first == noted.name; });
@@ -189,8 +197,14 @@ class Trainer {
   }
 
  private:
-  // Streams of random numbers below the seed. Steps have the rest.
-  static constexpr std::uint64_t initial_weights = 0, first_step = std::uint64_t{1} << 32;
+  // Streams of random numbers below the seed. Steps have the rest, of which each batch takes one.
+  static constexpr std::uint64_t initial_weights = 0, first_step = std::uint64_t{1} << 32,
+                                 most_batches = 4096;
+
+  static Communicator& alone() {
+    static Alone only;
+    return only;
+  }
 
   // What a recorded step reads, and the step.
   struct Recording {
@@ -203,7 +217,7 @@ class Trainer {
   Device device() const { return options_.device; }
 
   Queries draw(const Batch& batch, std::size_t part) const {
-    Random random(options_.seed, first_step + step_ * 4096 + part);
+    Random random(options_.seed, first_step + step_ * most_batches + part);
     return Queries::draw(batch.rainy.shape(), random);
   }
 
@@ -220,31 +234,44 @@ class Trainer {
     update_averages();
   }
 
-  // A step of several.
+  // A step of several, here or on all ranks.
   void compute(const std::vector<Batch>& batches) {
     noted_.clear();
-    const double share = 1.0 / static_cast<double>(batches.size());
+    const double share = 1.0 / static_cast<double>(batches_of_step(batches));
     if (options_.objective.needs(Pass::discriminator)) {
-      Gradients<float> of_discriminator;
-      for (const Batch& batch : batches) {
-        const Batch here = on_device(batch);
-        const Tensor<float> background = [&] {
-          const NoGrad no_grad;
-          return networks_.clean(here.rainy);
-        }();
-        of_discriminator.add(discriminator_gradients(background, here.clean, share));
-      }
-      discriminator_adam_.update_parameters(of_discriminator);
+      GradientSum of_discriminator = gradient_sum();
+      for (const Batch& batch : batches)
+        of_discriminator.add([&] {
+          const Batch here = on_device(batch);
+          const Tensor<float> background = [&] {
+            const NoGrad no_grad;
+            return networks_.clean(here.rainy);
+          }();
+          return discriminator_gradients(background, here.clean, share);
+        });
+      discriminator_adam_.update_parameters(of_discriminator.take());
     }
-    Gradients<float> of_generators;
-    for (std::size_t i = 0; i < batches.size(); ++i) {
-      const Batch here = on_device(batches[i]);
-      Tape<float> tape;
-      const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.drawn);
-      of_generators.add(generator_gradients(tape, objective, draw(here, i).to(device()), share));
-    }
-    generator_adam_.update_parameters(of_generators);
+    GradientSum of_generators = gradient_sum();
+    for (std::size_t i = 0; i < batches.size(); ++i)
+      of_generators.add([&] {
+        const Batch here = on_device(batches[i]);
+        const Queries at = draw(here, i * ranks() + static_cast<std::size_t>(ranks_.rank())).to(device());
+        Tape<float> tape;
+        const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.drawn);
+        return generator_gradients(tape, objective, at, share);
+      });
+    generator_adam_.update_parameters(of_generators.take());
     update_averages();
+  }
+
+  std::size_t ranks() const { return static_cast<std::size_t>(ranks_.size()); }
+  std::size_t batches_of_step(const std::vector<Batch>& mine) const { return mine.size() * ranks(); }
+
+  GradientSum gradient_sum() {
+    std::vector<Tensor<float>> parameters;
+    for_each_parameter(networks_,
+                       [&](const std::string&, const Tensor<float>& value) { parameters.push_back(value); });
+    return {ranks_, std::move(parameters)};
   }
 
   // The same as compute(), to the bit. The first step of a kind is computed as it comes: it finds whatever is
@@ -362,6 +389,7 @@ class Trainer {
   }
 
   TrainerOptions options_;
+  Communicator& ranks_;
   Networks<float> networks_;
   Adam<float> generator_adam_, discriminator_adam_;
   std::optional<std::pair<Generator<float>, Generator<float>>> average_;
