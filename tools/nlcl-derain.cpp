@@ -22,6 +22,7 @@
 #include "nlcl/io/pixels.hpp"
 #include "nlcl/model/generator_plan.hpp"
 #include "nlcl/pages/sheet.hpp"
+#include "shard.hpp"
 #include "weights.hpp"
 
 namespace fs = std::filesystem;
@@ -59,6 +60,7 @@ Examples:
   nlcl-derain photo.jpg                 writes photo-derained.jpg
   nlcl-derain photos --recursive -o clean --rain rain
   nlcl-derain '*.jpg' --strength 0.7 -o fainter
+  nlcl-derain photos -o clean --shard 3/8 --skip-existing      one of eight jobs, which can be started again
   nlcl-derain large.jpg --region 1200,800,400,300
   ffmpeg -i in.mp4 -f yuv4mpegpipe - | nlcl-derain --video - -o - | ffmpeg -i - out.mp4
   nlcl-derain -i rainy.jpg -o clean.png -w back.safetensors --rain r.png --rain-weights rain.safetensors)";
@@ -70,6 +72,7 @@ struct Options {
   fs::path input;               // by -i; empty: by `names`
   std::vector<fs::path> names;  // images, folders and patterns
   bool recursive = false;
+  tools::Shard shard;
   fs::path output, rain, comparison;  // empty: beside the image, and for the last two: not wanted
   fs::path weights, rain_weights;     // the last are empty for what was found
   std::string key;                    // of the weights, where there are several
@@ -88,6 +91,7 @@ struct Options {
 // One image: where it is read, and where its layers are written.
 struct Job {
   fs::path input, output, rain, comparison;
+  fs::path name;  // in its folder
 
   std::vector<fs::path> outputs() const {
     std::vector<fs::path> wanted{output};
@@ -163,9 +167,10 @@ Work work_of(const Options& options) {
                    : tools::place_beside(image.file, options.region ? "-region" : "",
                                          result_extension(image.file, options));
     work.jobs.push_back(
-        {image.file, output, place_of(image, options.rain), place_of(image, options.comparison)});
+        {image.file, output, place_of(image, options.rain), place_of(image, options.comparison), image.name});
   }
-  tools::check_collisions(work.jobs);
+  tools::check_collisions(work.jobs);  // of all parts, whoever takes them
+  std::erase_if(work.jobs, [&](const Job& job) { return !options.shard.has(job.name); });
   return work;
 }
 
@@ -363,6 +368,7 @@ int main(int argc, char** argv) {
   app.add_option("-o,--output", options.output, "where results go (default: beside their images)")
       ->option_text("OUT");
   app.add_flag("-r,--recursive", options.recursive, "with all subfolders of a folder");
+  options.shard.add_to(app);
   app.add_option("-w,--weights", options.weights,
                  text("generator of the clean layer, .safetensors or .pth, or a name of --weights-list "
                       "(default: ",

@@ -19,6 +19,7 @@
 #include "nlcl/io/safetensors.hpp"
 #include "nlcl/pages/sheet.hpp"
 #include "pairs.hpp"
+#include "shard.hpp"
 
 namespace fs = std::filesystem;
 using namespace nlcl;
@@ -87,6 +88,7 @@ struct Options {
   fs::path photographs, model;  // to fit NIQE on, and where to write what was fitted
   fs::path csv, json, sheet;
   bool rain_left = false;
+  tools::Shard shard;
   std::size_t sheet_rows = 8;
   Index sheet_width = 320;  // pixels of one picture
   bool quiet = false;
@@ -95,11 +97,14 @@ struct Options {
 
 // ---------------------------------------------------- what to do, checked before the first image is read
 
-std::vector<Job> jobs_in_folders(const Job& whole, std::vector<Evaluation::Failure>& failures) {
+std::vector<Job> jobs_in_folders(const Job& whole, const tools::Shard& shard,
+                                 std::vector<Evaluation::Failure>& failures) {
   const tools::Pairs pairs = tools::pairs_in(whole.files());
-  for (const auto& [name, reason] : pairs.failures) failures.push_back({name, reason});
+  for (const auto& [name, reason] : pairs.failures)
+    if (shard.has(name)) failures.push_back({name, reason});
   std::vector<Job> jobs;
   for (const tools::Pairs::Row& row : pairs.rows) {
+    if (!shard.has(row.name)) continue;
     Job& job = jobs.emplace_back(Job{{}, {}, {}, row.name});
     auto file = row.files.begin();
     for (const auto member : {&Job::result, &Job::truth, &Job::input})
@@ -116,7 +121,7 @@ std::vector<Job> jobs_of(const Options& options, std::vector<Evaluation::Failure
                       "nothing to judge by: expected --truth, --niqe or --rain-left");
   const fs::path first = whole.truth.empty() ? whole.files().front() : whole.truth;
   tools::check_kinds(first, whole.files());
-  if (tools::is_folder(first)) return jobs_in_folders(whole, failures);
+  if (tools::is_folder(first)) return jobs_in_folders(whole, options.shard, failures);
   whole.name = (whole.result.empty() ? whole.input : whole.result).stem().string();
   return {whole};
 }
@@ -324,6 +329,7 @@ int main(int argc, char** argv) {
   auto* input = app.add_option("-i,--input", whole.input, "rainy images, to judge them too")
                     ->check(tools::check_exists);
   input->option_text("IN");
+  options.shard.add_to(app);
   app.add_option("-w,--weights", options.weights,
                  "derain the input with this generator, .safetensors or .pth")
       ->excludes(result)
