@@ -66,7 +66,15 @@ struct Total {
   }
 };
 
+// a, whatever b is.
+struct First {
+  static constexpr std::string_view name = "first";
+  Doubles forward(const Doubles& a, const Doubles&) const { return a.clone(); }
+  std::array<Doubles, 2> backward(const Doubles& dy, const Wanted<2>&) const { return {dy, Doubles()}; }
+};
+
 Doubles product(const Doubles& a, const Doubles& b) { return apply(Product{}, a, b); }
+Doubles first(const Doubles& a, const Doubles& b) { return apply(First{}, a, b); }
 Doubles plus(const Doubles& a, const Doubles& b) { return apply(Plus{}, a, b); }
 Doubles total(const Doubles& x) { return apply(Total{}, x); }
 
@@ -452,4 +460,36 @@ TEST_CASE("gradients are added on their device", "[autograd]") {
   const Tensor<float> y = sum(x, x);
   CHECK(message_of<DeviceError>([&] { tape.backward(y, Tensor<float>({1}, {1})); }) ==
         "backward: y is on cuda:0, its gradient on cpu");
+}
+
+TEST_CASE("an operation that gives no gradient gives zero", "[autograd]") {
+  const Doubles a = leaf({2, 3}), b = leaf({5, 7}), c = leaf({1, 4}), unused = leaf({1});
+  Tape<double> tape;
+  const Gradients<double> gradients = tape.backward(total(first(a, product(b, c))));
+  check_values(gradients.of(a), {1, 1});
+  check_values(gradients.of(b), {0, 0});  // through the product
+  check_values(gradients.of(c), {0, 0});
+  CHECK_FALSE(gradients.has(unused));
+  Tape<double> other;
+  check_values(other.backward(total(plus(first(a, b), product(b, c)))).of(b), {1, 4});
+}
+
+TEST_CASE("the gradients of leaves on a device are the sums of the CPU", "[autograd]") {
+  if (!cuda_is_there()) return;
+  Random random(2);
+  const Tensor<float> values[] = {random_tensor<float>({300}, random), random_tensor<float>({7}, random)};
+  const auto gradients_on = [&](Device on) {
+    Tensors<float> leaves, gradients;
+    for (const Tensor<float>& v : values) leaves.push_back(v.to(on).clone().set_requires_grad(true));
+    for (const Tensor<float>& x : leaves) {
+      Tape<float> tape;
+      Tensor<float> y = sum(x, x);
+      for (int i = 0; i < 5; ++i) y = sum(scale(y, 0.3), scale(x, 0.7));
+      const Gradients<float> found = tape.backward(y, Tensor<float>::full(y.shape(), 0.1f, on));
+      gradients.push_back(found.of(x).to(Device::cpu()));
+    }
+    return gradients;
+  };
+  const Tensors<float> here = gradients_on(Device::cpu()), there = gradients_on(cuda_device);
+  for (std::size_t i = 0; i < here.size(); ++i) CHECK(same_bits(there[i], here[i]));
 }

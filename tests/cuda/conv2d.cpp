@@ -92,6 +92,24 @@ Results on_device(const Case& c, const Tensor<float>& x, const Tensor<float>& we
 
 }  // namespace
 
+TEST_CASE("a convolution on a device adds what it is given to the gradient of its input", "[cuda]") {
+  if (!cuda_is_there()) return;
+  Random random(9);
+  for (const Case& c : cases()) {
+    CAPTURE(c.x, c.weight, c.stride);
+    const Conv2dSizes sizes = c.sizes();
+    const Tensor<float> weight = random_tensor<float>(c.weight, random).to(cuda_device),
+                        plus = random_tensor<float>(c.x, random).to(cuda_device);
+    const Tensor<float> dy =
+        random_tensor<float>({sizes.batch, sizes.out_height, sizes.out_width, sizes.out}, random)
+            .to(cuda_device);
+    Tensor<float> expected = cuda::conv2d_data_gradient(sizes, weight, dy);
+    add_to(expected, plus);
+    const Tensor<float> found = cuda::conv2d_data_gradient(sizes, weight, dy, plus);
+    CHECK(same_bits(found.to(Device::cpu()), expected.to(Device::cpu())));
+  }
+}
+
 TEST_CASE("conv2d on a device rounds what it multiplies, and nothing else", "[cuda][thorough]") {
   if (!cuda_is_there()) {
     WARN("skipped: no CUDA device here");

@@ -193,21 +193,24 @@ namespace detail {
 
 using PlanTile = NarrowTile;
 
+// The convolutions of layers 0 to 17, of x [N,H,W,C].
+inline Conv2dShape plan_shape(const Shape& x) {
+  return conv2d_shape({x, {3, 3, x[3], plan_channels}, {.padding = 1}});
+}
+
 // One run of the plan: its buffers, and what is launched on them.
 template <class Format>
 class PlanRun {
  public:
   using Number = StoredAs<Format>;
 
-  PlanRun(const Tensor<float>& image, const ConvLayer<float>& head, const ConvLayer<float>& tail,
+  PlanRun(const Tensor<float>& image, const PackedConvolution& head, const ConvLayer<float>& tail,
           bool norm_free, Tensor<float>& result)
       : image_(image),
         head_(head),
         tail_(tail),
         result_(result),
-        shape_(conv2d_shape({{image.shape()[0], image.shape()[1], image.shape()[2], plan_channels},
-                             {3, 3, plan_channels, plan_channels},
-                             head.options})),
+        shape_(plan_shape({image.shape()[0], image.shape()[1], image.shape()[2], plan_channels})),
         tiles_(tile_plan<PlanTile>(shape_, Format::pair)),
         sums_(image.shape()[0], tiles_, image.device()) {
     for (auto* buffer : {&x_, &next_x_, &y_, &next_y_})
@@ -223,10 +226,9 @@ class PlanRun {
   }
 
   void head() {
-    const Conv2dShape s = conv2d_shape({image_.shape(), head_.weight.shape(), head_.options});
-    const TilePlan p = tile_plan<PlanTile>(s, Float32::pair);
-    launch_tiles<Float32, PlanTile>(s, p, TensorSource<ReadPlain>{image_.data(), {}},
-                                    packed_weight<Float32, PlanTile>(s, p, head_.weight), head_.bias,
+    const Conv2dShape s = plan_shape(image_.shape());
+    launch_tiles<Float32, PlanTile>(s, tile_plan<PlanTile>(s, Float32::pair),
+                                    TensorSource<ReadPlain>{image_.data(), {}}, head_.weight, head_.bias,
                                     PlanResult<Number>{.y = x_.mutable_data()});
   }
 
@@ -247,7 +249,7 @@ class PlanRun {
   void tail() {
     const Conv2dShape s = conv2d_shape({y_.shape(), tail_.weight.shape(), tail_.options});
     launch_dot<DotTile<3, 8, 4>>(s, PlanSource{PlainSource<Number>{y_.data()}}, tail_.weight, tail_.bias,
-                                 result_.mutable_data());
+                                 TensorResult{result_.mutable_data()});
   }
 
  private:
@@ -265,7 +267,8 @@ class PlanRun {
   }
 
   const Tensor<float>& image_;
-  const ConvLayer<float>&head_, &tail_;
+  const PackedConvolution& head_;
+  const ConvLayer<float>& tail_;
   Tensor<float>& result_;
   Conv2dShape shape_;
   TilePlan tiles_;
@@ -281,25 +284,28 @@ class PlanRun {
 namespace nlcl {
 
 CudaPlan::CudaPlan(const Generator<float>& generator)
-    : head_(detail::with_own_values(generator.head)),
-      tail_(detail::with_own_values(generator.tail)),
+    : tail_(detail::with_own_values(generator.tail)),
       has_skip_(generator.has_skip()),
       norm_free_(generator.is_norm_free()) {
   using namespace cuda;
-  const ConvLayer<float>& any = generator.pairs.front().first;
-  const Conv2dShape s = conv2d_shape({{1, 1, 1, plan_channels}, any.weight.shape(), any.options});
-  precision_ = choose_conv2d(s, any.weight.device()).precision;
+  using Tile = cuda::detail::PlanTile;
+  const auto packed = [&]<class Format>(const ConvLayer<float>& conv) {
+    const Conv2dShape s = cuda::detail::plan_shape({1, 1, 1, conv.weight.shape()[2]});
+    return PackedConvolution{packed_weight<Format, Tile>(s, tile_plan<Tile>(s, Format::pair), conv.weight),
+                             conv.bias.clone()};
+  };
+  head_ = packed.template operator()<Float32>(generator.head);
+  precision_ =
+      choose_conv2d(cuda::detail::plan_shape({1, 1, 1, plan_channels}), tail_.weight.device()).precision;
   with_format(precision_, [&]<class Format>() {
-    const TilePlan p = tile_plan<cuda::detail::PlanTile>(s, Format::pair);
     for (const auto& pair : generator.pairs)
       for (const ConvLayer<float>* conv : {&pair.first, &pair.second})
-        convolutions_.push_back(
-            {packed_weight<Format, cuda::detail::PlanTile>(s, p, conv->weight), conv->bias.clone()});
+        convolutions_.push_back(packed.template operator()<Format>(*conv));
   });
 }
 
 Tensor<float> CudaPlan::operator()(const Tensor<float>& x) const {
-  detail::require_images(x, head_.weight.device());
+  detail::require_images(x, tail_.weight.device());
   Tensor<float> result(x.shape(), x.device());
   cuda::with_format(precision_, [&]<class Format>() {
     cuda::detail::PlanRun<Format> run(x, head_, tail_, norm_free_, result);

@@ -12,8 +12,8 @@
 // which multiply in one of three formats: bf16 or tf32 on the tensor cores, or float32. Numbers are rounded as they
 // are written to shared memory; sums are float32 always. conv2d_dot computes images of one or three channels.
 //
-// They are in conv2d/, in the order in which they are read best: shape and choice; formats, source and packed_weight,
-// which the kernels share; the kernels, tiles, dot, weight_sums and part_sums; and launch.
+// They are in conv2d/, in the order in which they are read best: shape and choice; formats, source packed_weight and
+// result, which the kernels share; the kernels, tiles, dot, weight_sums and part_sums; and launch.
 //
 // What the generator's convolutions can take at best, 3x3, 32 to 32 channels on 512 x 1024 pixels:
 //
@@ -43,16 +43,15 @@ namespace nlcl::cuda {
 
 template <class Read>
 Tensor<float> conv2d_compute(const Conv2dShape& s, const Tensor<float>& x, const Tensor<float>& weight,
-                             const Tensor<float>& bias, const Read& read) {
+                             const Tensor<float>& bias, const Read& read, const Tensor<float>& plus = {}) {
   Tensor<float> y({s.batch, s.out_height, s.out_width, s.out}, x.device());
   const TensorSource<Read> source{x.data(), read};
-  float* const to = y.mutable_data();
+  const TensorResult to{y.mutable_data(), plus ? plus.data() : nullptr};
   const Conv2dChoice choice = choose_conv2d(s, x.device());
   const auto tiles = [&]<class Tile>() {
     with_format(choice.precision, [&]<class Format>() {
       const TilePlan p = tile_plan<Tile>(s, Format::pair);
-      launch_tiles<Format, Tile>(s, p, source, packed_weight<Format, Tile>(s, p, weight), bias,
-                                 TensorResult{to});
+      launch_tiles<Format, Tile>(s, p, source, packed_weight<Format, Tile>(s, p, weight), bias, to);
     });
   };
   switch (choice.kernel) {
@@ -87,9 +86,9 @@ Tensor<float> conv2d(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<
   return conv2d_compute(conv2d_shape(s), x, weight, bias, read);
 }
 
-Tensor<float> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<float>& weight,
-                                   const Tensor<float>& dy) {
-  return conv2d_compute(turned(conv2d_shape(s)), dy, weight, {}, ReadPlain{});
+Tensor<float> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<float>& weight, const Tensor<float>& dy,
+                                   const Tensor<float>& plus) {
+  return conv2d_compute(turned(conv2d_shape(s)), dy, weight, {}, ReadPlain{}, plus);
 }
 
 template <class Read>

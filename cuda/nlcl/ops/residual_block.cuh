@@ -74,8 +74,6 @@ std::array<Tensor<float>, 5> residual_block_gradient(const ResidualBlock<float>&
       instance_norm_gradient(x.shape(), forward.second_deviation.get(),
                              ReadDifference{forward.y.get().data(), x.data()}, ReadValues{dy.data()});
   if (wanted[3]) gradients[3] = conv2d_weight_gradient(sizes, n, second, ReadRelu{});
-  if (wanted[2]) gradients[2] = Tensor<float>::zeros({sizes.out}, dy.device());
-  if (wanted[4]) gradients[4] = Tensor<float>::zeros({sizes.out}, dy.device());
   if (!wanted[0] && !wanted[1]) return gradients;
 
   const Tensor<float> hidden = conv2d_data_gradient(sizes, forward.second_weight.get(), second);
@@ -83,10 +81,7 @@ std::array<Tensor<float>, 5> residual_block_gradient(const ResidualBlock<float>&
       instance_norm_gradient(x.shape(), forward.first_deviation.get(), ReadValues{n.data()},
                              ReadThroughRelu{n.data(), hidden.data()});
   if (wanted[1]) gradients[1] = conv2d_weight_gradient(sizes, x, first, ReadPlain{});
-  if (wanted[0]) {
-    gradients[0] = conv2d_data_gradient(sizes, forward.first_weight.get(), first);
-    add_to(gradients[0], dy);
-  }
+  if (wanted[0]) gradients[0] = conv2d_data_gradient(sizes, forward.first_weight.get(), first, dy);
   return gradients;
 }
 

@@ -83,7 +83,8 @@ class Saved {
   std::uint64_t version_ = 0;
 };
 
-// Which inputs of an operation need a gradient; backward() returns an empty tensor for the others.
+// Which inputs of an operation need a gradient; backward() returns an empty tensor for the others, and for those whose
+// gradient is zero whatever arrives.
 template <std::size_t N>
 using Wanted = std::array<bool, N>;
 
@@ -147,23 +148,33 @@ class Tape {
                        "backward: the tensor was not computed on this tape from any that needs a gradient");
     walked_ = true;
 
-    std::vector<Tensor<T>> gradients(entries_.size());
+    std::vector<Tensor<T>> gradients(entries_.size()), zeros;
+    std::vector<bool> is_reached(entries_.size());
     gradients[start] = dy.detached();
+    is_reached[start] = true;
     Gradients<T> result;
+    DeferredSums<T> of_leaves;
     for (std::size_t i = entries_.size(); i-- > 0;) {
       Entry entry = std::move(entries_[i]);  // freed at the end of this turn
-      const Tensor<T> gradient = std::move(gradients[i]);
-      if (!gradient) continue;
+      if (!is_reached[i]) continue;
+      Tensor<T> gradient = std::move(gradients[i]);
+      if (!gradient) gradient = zeros_of(entry.shape, dy.device(), zeros);
       if (entry.retained) result.insert(entry.retained, gradient);
       if (entry.leaf)
         result.insert(entry.leaf, gradient);
       else
         entry.backward(gradient, [&](std::size_t input, Tensor<T> d) {
+          is_reached[input] = true;
+          if (!d) return;
           require<ShapeError>(d.shape() == entries_[input].shape, "backward: a gradient of shape ", d.shape(),
                               " for a value of shape ", entries_[input].shape);
-          add_to(gradients[input], std::move(d));
+          if (entries_[input].leaf)
+            of_leaves.add(gradients[input], std::move(d));
+          else
+            add_to(gradients[input], std::move(d));
         });
     }
+    of_leaves.finish();
     entries_.clear();
     return result;
   }
@@ -225,6 +236,13 @@ class Tape {
     leaves_.emplace(x.identity(), entries_.size());
     entries_.push_back(std::move(entry));
     return entries_.size() - 1;
+  }
+
+  // One for all that have a shape: nobody writes to it.
+  static const Tensor<T>& zeros_of(const Shape& shape, Device device, std::vector<Tensor<T>>& known) {
+    for (const Tensor<T>& zeros : known)
+      if (zeros.shape() == shape) return zeros;
+    return known.emplace_back(Tensor<T>::zeros(shape, device));
   }
 
   inline static std::atomic<std::uint64_t> next_id_ = 1;

@@ -6,7 +6,10 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "nlcl/core/device.hpp"
 #include "nlcl/core/parallel.hpp"
@@ -30,6 +33,14 @@ template <class F>
 Tensor<float> map(const Tensor<float>& a, const Tensor<float>& b, const F& f);
 template <class F>
 void update(Tensor<float>& y, const Tensor<float>& x, const F& f);
+
+struct Addition {
+  float* sum;
+  const float* term;
+  std::int64_t size;
+};
+// sum += term for each of them, which have different sums.
+void add(Device device, const std::vector<Addition>& additions);
 }  // namespace cuda
 
 // y = f(x), of x's shape.
@@ -90,5 +101,42 @@ void add_to(Tensor<T>& sum, Tensor<T> term) {
   if (!sum.is_sole_owner()) sum = sum.clone();
   update(sum, term, Plus{});
 }
+
+// Sums as add_to() makes them, to the bit. On a CUDA device they are made when finish() is called, all in few launches;
+// until then each is its first term.
+template <class T>
+class DeferredSums {
+ public:
+  void add(Tensor<T>& sum, Tensor<T> term) {
+    if (!sum || !term.device().is_cuda()) return add_to(sum, std::move(term));
+    if (!sums_.contains(sum.identity()) && !sum.is_sole_owner()) sum = sum.clone();
+    sums_.insert(sum.identity());
+    additions_.emplace_back(sum, std::move(term));
+    if (additions_.size() == 4096)
+      finish();  // a thousand parameters have fewer, and a chain of sums has no end
+  }
+
+  void finish() {
+    if constexpr (on_cuda<T>)
+      while (!additions_.empty()) {  // first the second terms of all, then the third
+        const Device device = additions_.front().first.device();
+        std::vector<cuda::Addition> round;
+        std::vector<std::pair<Tensor<T>, Tensor<T>>> rest;
+        sums_.clear();
+        for (auto& [sum, term] : additions_)
+          if (sums_.insert(sum.identity()).second)
+            round.push_back({sum.mutable_data(), term.data(), term.size()});
+          else
+            rest.emplace_back(sum, term);
+        cuda::add(device, round);
+        additions_ = std::move(rest);
+      }
+    sums_.clear();
+  }
+
+ private:
+  std::vector<std::pair<Tensor<T>, Tensor<T>>> additions_;  // in their order
+  std::set<const void*> sums_;                              // of them, by identity
+};
 
 }  // namespace nlcl

@@ -12,7 +12,7 @@ namespace nlcl {
 
 namespace cuda {
 
-// A convolution of layers 1 to 17.
+// A convolution of layers 0 to 17.
 struct PackedConvolution {
   Tensor<float> weight;  // as the tensor cores, or the registers, take it
   Tensor<float> bias;
@@ -42,8 +42,9 @@ class CudaPlan {
   }
 
  private:
-  ConvLayer<float> head_, tail_;
-  std::vector<cuda::PackedConvolution> convolutions_;
+  cuda::PackedConvolution head_;
+  ConvLayer<float> tail_;
+  std::vector<cuda::PackedConvolution> convolutions_;  // of layers 1 to 17
   bool has_skip_, norm_free_;
   Precision precision_ = Precision::float32;
 };

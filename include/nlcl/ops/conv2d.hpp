@@ -22,6 +22,7 @@
 #include "nlcl/ops/conv2d/data_gradient.hpp"
 #include "nlcl/ops/conv2d/direct.hpp"
 #include "nlcl/ops/conv2d/dot.hpp"
+#include "nlcl/ops/conv2d/packed_weights.hpp"
 #include "nlcl/ops/conv2d/read_plain.hpp"
 #include "nlcl/ops/conv2d/sizes.hpp"
 #include "nlcl/ops/conv2d/winograd.hpp"
@@ -34,8 +35,9 @@ namespace cuda {
 template <class Read>
 Tensor<float> conv2d(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& weight,
                      const Tensor<float>& bias, const Read& read);
-Tensor<float> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<float>& weight,
-                                   const Tensor<float>& dy);
+// dx + plus, which may be absent.
+Tensor<float> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<float>& weight, const Tensor<float>& dy,
+                                   const Tensor<float>& plus = {});
 template <class Read>
 Tensor<float> conv2d_weight_gradient(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& dy,
                                      const Read& read);

@@ -10,7 +10,7 @@
 //
 // so this operation keeps n alone, beside the x and y that its neighbours keep anyway. A generator's tape is half
 // as long. The gradient is that of the parts, in reverse order; dx has two of them, through the block and past it.
-// The biases have none: what they add to a channel, the norm takes away again. db1 = db2 = 0.
+// Those of the biases are zero: what they add to a channel, the norm takes away again.
 #pragma once
 
 #include <array>
@@ -111,8 +111,6 @@ struct ResidualBlock {
         [=](Index i) { return g[i]; });
     if (wanted[3])
       gradients[3] = detail::conv2d_weight_gradient(sizes, normalized.get(), second, detail::ReadRelu{});
-    if (wanted[2]) gradients[2] = Tensor<T>::zeros({sizes.out});
-    if (wanted[4]) gradients[4] = Tensor<T>::zeros({sizes.out});
     if (!wanted[0] && !wanted[1]) return gradients;
 
     const Tensor<T> hidden = detail::conv2d_data_gradient(sizes, second_weight.get(), second);

@@ -224,6 +224,7 @@ class Trainer {
   // A step of one batch. On a CUDA device it asks nothing of the CPU.
   void compute(const Batch& batch, const Queries& queries) {
     noted_.clear();
+    const cuda::PackedWeights::Use use(packed_);
     const Batch here = on_device(batch);
     const Queries at = queries.to(device());
     Tape<float> tape;  // one forward pass serves both steps
@@ -237,6 +238,7 @@ class Trainer {
   // A step of several, here or on all ranks.
   void compute(const std::vector<Batch>& batches) {
     noted_.clear();
+    const cuda::PackedWeights::Use use(packed_);
     const double share = 1.0 / static_cast<double>(batches_of_step(batches));
     if (options_.objective.needs(Pass::discriminator)) {
       GradientSum of_discriminator = gradient_sum();
@@ -392,6 +394,7 @@ class Trainer {
   Communicator& ranks_;
   Networks<float> networks_;
   Adam<float> generator_adam_, discriminator_adam_;
+  cuda::PackedWeights packed_;  // of a step; a recorded one reads and writes them
   std::optional<std::pair<Generator<float>, Generator<float>>> average_;
   std::uint64_t step_ = 0;
 

@@ -3,6 +3,7 @@
 
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/vector.cuh"
+#include "nlcl/ops/conv2d/result.cuh"
 #include "nlcl/ops/conv2d/shape.cuh"
 #include "nlcl/ops/conv2d/source.cuh"
 
@@ -17,7 +18,7 @@ struct DotTile {
 template <class Tile, class Source>
 __global__ void __launch_bounds__(Tile::threads, 4)
     conv2d_dot(Conv2dShape s, Source x, const float* __restrict__ weight, const float* __restrict__ bias,
-               float* __restrict__ y) {
+               TensorResult y) {
   const DynamicShared<float> panel = dynamic_shared<float>(s.depth() * Tile::out);  // [taps][out][in]
   for (int i = thread().x; i < s.depth() * Tile::out; i += Tile::threads) {
     const int c = i % s.in, o = i / s.in % Tile::out, tap = i / s.in / Tile::out;
@@ -60,8 +61,8 @@ __global__ void __launch_bounds__(Tile::threads, 4)
       for (int bits = Tile::lanes / 2; bits > 0; bits /= 2) sums[i][o] += shuffle_xor(sums[i][o], bits);
       const bool stores = member == (i * Tile::out + o) % Tile::lanes;
       if (stores && exists && column + i < s.out_width)
-        y[Index{(n * s.out_height + row) * s.out_width + column + i} * Tile::out + o] =
-            sums[i][o] + (bias ? bias[o] : 0.0f);
+        y.store(Index{(n * s.out_height + row) * s.out_width + column + i} * Tile::out + o,
+                sums[i][o] + (bias ? bias[o] : 0.0f));
     }
   }
 }

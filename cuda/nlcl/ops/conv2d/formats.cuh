@@ -11,12 +11,14 @@
 namespace nlcl::cuda {
 
 struct Float32 {
+  static constexpr Precision precision = Precision::float32;
   static constexpr int pair = 1;  // numbers in a word
   static constexpr bool on_tensor_cores = false;
   static constexpr int blocks = 3;  // of conv2d_tiles that a multiprocessor's registers are shared among
   __device__ static std::uint32_t word(float value, float) { return __float_as_uint(value); }
 };
 struct Tf32 {
+  static constexpr Precision precision = Precision::tf32;
   static constexpr int pair = 1;
   static constexpr bool on_tensor_cores = true;
   static constexpr int blocks = 4;
@@ -26,6 +28,7 @@ struct Tf32 {
   }
 };
 struct Bf16 {
+  static constexpr Precision precision = Precision::bf16;
   static constexpr int pair = 2;
   static constexpr bool on_tensor_cores = true;
   static constexpr int blocks = 4;
@@ -80,6 +83,20 @@ __device__ __forceinline__ void store_row(float* to, Sums<Rows>& sums, int i, in
   NLCL_UNROLL
   for (int j = 0; j < 8; ++j)
     if (j < count) to[j] = value(j);
+}
+
+// Row i += `count` numbers.
+template <int Rows>
+__device__ __forceinline__ void add_row(Sums<Rows>& sums, int i, const float* from, int count, bool aligned) {
+  if (aligned && count >= 8) {
+    const Vector<4> v[2] = {load<4>(from), load<4>(from + 4)};
+    NLCL_UNROLL
+    for (int j = 0; j < 8; ++j) sums.at(i, j) += v[j / 4][j % 4];
+    return;
+  }
+  NLCL_UNROLL
+  for (int j = 0; j < 8; ++j)
+    if (j < count) sums.at(i, j) += from[j];
 }
 
 // body.operator()<Format>() for the format of a precision.

@@ -47,11 +47,12 @@ TilePlan tile_plan(const Conv2dShape& s, int pair) {
 template <class Format, class Tile>
 Tensor<float> packed_weight(const Conv2dShape& s, const TilePlan& p, const Tensor<float>& weight) {
   const int slots = to_int(Index{ceil_divide(s.out, 32 * Tile::across)} * p.steps() * p.step_slots());
-  Tensor<float> panels({slots, 4}, weight.device());
-  launch<pack_weight<Format>>({.device = weight.device(), .grid = blocks_for(slots, 256), .block = 256}, s,
-                              p.packing, slots, weight.data(),
-                              reinterpret_cast<uint4*>(panels.mutable_data()));
-  return panels;
+  return packed_panels(weight, {.weight = nullptr,
+                                .to = nullptr,
+                                .shape = s,
+                                .packing = p.packing,
+                                .precision = Format::precision,
+                                .size = slots});
 }
 
 // y = conv(x, the weight of the panels) + bias, which may be absent.
@@ -70,7 +71,7 @@ void launch_tiles(const Conv2dShape& s, const TilePlan& p, const Source& x, cons
 // The same for one or three channels. weight as it is, y [N,H,W,out].
 template <class Tile, class Source>
 void launch_dot(const Conv2dShape& s, const Source& x, const Tensor<float>& weight, const Tensor<float>& bias,
-                float* y) {
+                const TensorResult& y) {
   const Index groups = Index{s.batch} * s.out_height * ceil_divide(s.out_width, Tile::pixels);
   launch<conv2d_dot<Tile, Source>>(
       {.device = weight.device(),

@@ -7,6 +7,7 @@
 #include "nlcl/core/vector.cuh"
 #include "nlcl/ops/conv2d/formats.cuh"
 #include "nlcl/ops/conv2d/packed_weight.cuh"
+#include "nlcl/ops/conv2d/result.cuh"
 #include "nlcl/ops/conv2d/shape.cuh"
 #include "nlcl/ops/conv2d/source.cuh"
 
@@ -113,35 +114,6 @@ __device__ __forceinline__ void add_tap(Sums<Groups>& sums, const Slots& x, cons
     }
   }
 }
-
-// What a lane has of a tile when its sums are complete: of pixel(i) the output channels o .. o + 7.
-template <class Tile>
-struct TilePlace {
-  int n, tile;    // the image, and which of its tiles
-  int top, left;  // the lane's first pixel; the others follow 8 apart, row by row of the tile
-  int o;
-
-  __device__ __forceinline__ int row(int i) const { return top + 8 * i / Tile::columns; }
-  __device__ __forceinline__ int column(int i) const { return left + 8 * i % Tile::columns; }
-};
-
-// A result says what becomes of a tile. Here it is stored to a tensor.
-struct TensorResult {
-  float* y;
-
-  template <class Tile>
-  __device__ __forceinline__ void store(const Conv2dShape& s, const TilePlace<Tile>& place,
-                                        Sums<Tile::groups>& sums) const {
-    if (place.o >= s.out) return;
-    NLCL_UNROLL
-    for (int i = 0; i < Tile::groups; ++i) {
-      const int row = place.row(i), column = place.column(i);
-      if (row >= s.out_height || column >= s.out_width) continue;
-      const Index pixel = (Index{place.n} * s.out_height + row) * s.out_width + column;
-      store_row(y + pixel * s.out + place.o, sums, i, s.out - place.o, s.out % 4 == 0);
-    }
-  }
-};
 
 // Warps stand beside each other in output channels, then below in pixels: a warp has 8 * groups pixels and 32
 // channels. It goes plane by plane and, within, one row of taps after the other. While it multiplies, the weights of

@@ -1,0 +1,45 @@
+// What becomes of the sums of a convolution.
+#pragma once
+
+#include "nlcl/core/block.cuh"
+#include "nlcl/core/vector.cuh"
+#include "nlcl/ops/conv2d/formats.cuh"
+#include "nlcl/ops/conv2d/shape.cuh"
+
+namespace nlcl::cuda {
+
+// What a lane has of a tile when its sums are complete: of pixel(i) the output channels o .. o + 7.
+template <class Tile>
+struct TilePlace {
+  int n, tile;    // the image, and which of its tiles
+  int top, left;  // the lane's first pixel; the others follow 8 apart, row by row of the tile
+  int o;
+
+  __device__ __forceinline__ int row(int i) const { return top + 8 * i / Tile::columns; }
+  __device__ __forceinline__ int column(int i) const { return left + 8 * i % Tile::columns; }
+};
+
+// A result says what becomes of a tile. Here it is stored to a tensor, added to another of its shape if there is one.
+struct TensorResult {
+  float* y;
+  const float* plus = nullptr;
+
+  __device__ __forceinline__ void store(Index at, float sum) const { y[at] = plus ? sum + plus[at] : sum; }
+
+  template <class Tile>
+  __device__ __forceinline__ void store(const Conv2dShape& s, const TilePlace<Tile>& place,
+                                        Sums<Tile::groups>& sums) const {
+    if (place.o >= s.out) return;
+    NLCL_UNROLL
+    for (int i = 0; i < Tile::groups; ++i) {
+      const int row = place.row(i), column = place.column(i);
+      if (row >= s.out_height || column >= s.out_width) continue;
+      const Index pixel = (Index{place.n} * s.out_height + row) * s.out_width + column;
+      const Index at = pixel * s.out + place.o;
+      if (plus) add_row(sums, i, plus + at, s.out - place.o, s.out % 4 == 0);
+      store_row(y + at, sums, i, s.out - place.o, s.out % 4 == 0);
+    }
+  }
+};
+
+}  // namespace nlcl::cuda
