@@ -12,6 +12,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/channel_statistics.hpp"
@@ -148,6 +149,11 @@ struct alignas(16) JoinedSums {
 // The statistics of every image of a batch, both [N,C].
 struct ChannelStatistics {
   Tensor<float> mean, inverse_deviation;
+
+  ChannelStatistics() = default;
+  ChannelStatistics(Tensor<float> m, Tensor<float> r) : mean(std::move(m)), inverse_deviation(std::move(r)) {}
+  ChannelStatistics(Index batch, Index channels, Device device)  // not yet known
+      : mean({batch, channels}, device), inverse_deviation({batch, channels}, device) {}
 };
 
 // Where the kernel stores them that makes the sums. Its last blocks do.
@@ -203,8 +209,7 @@ __global__ void strip_sums(ImageStrips s, Read x, StripSums* strips, unsigned* t
 // The statistics of images x [N,H,W,C], read by read.at<Width>(i).
 template <class Read>
 ChannelStatistics instance_statistics(const Shape& x, Device device, const Read& read, double eps) {
-  const Shape channels{x[0], x[3]};
-  ChannelStatistics statistics{Tensor<float>(channels, device), Tensor<float>(channels, device)};
+  ChannelStatistics statistics(x[0], x[3], device);
   with_vector_width(x[3], [&]<int Width>() {
     const ImageStrips s(x, Width);
     Tensor<StripSums> strips({x[0], s.strips, x[3]}, device);

@@ -33,8 +33,9 @@
 #include "nlcl/core/mma.cuh"
 #include "nlcl/core/vector.cuh"
 #include "nlcl/model/cuda_plan.hpp"
-#include "nlcl/model/plan_statistics.cuh"
+#include "nlcl/model/generator.hpp"
 #include "nlcl/ops/conv2d.cuh"
+#include "nlcl/ops/conv2d/tile_statistics.cuh"
 
 namespace nlcl::cuda {
 
@@ -73,6 +74,9 @@ __device__ __forceinline__ void store(StoredBf16* to, const Vector<Width>& value
 
 template <class Format>
 using StoredAs = std::conditional_t<std::is_same_v<Format, Bf16>, StoredBf16, float>;
+
+inline constexpr int plan_channels = static_cast<int>(Generator<float>::channels);
+static_assert(plan_channels == tile_channels);
 
 // ---- What a convolution sees in place of what is stored ----
 
@@ -156,21 +160,19 @@ PlanSource(Reader) -> PlanSource<Reader>;
 template <class Number>
 struct PlanResult {
   Number* y;
-  PlanStatistics statistics{};  // where a norm follows
+  TileStatistics statistics{};  // where a norm follows
 
   template <class Tile>
   __device__ __forceinline__ void store(const Conv2dShape& s, const TilePlace<Tile>& place,
                                         Sums<Tile::groups>& sums) const {
-    unsigned exists = 0;
     NLCL_UNROLL
     for (int i = 0; i < Tile::groups; ++i) {
       const int row = place.row(i), column = place.column(i);
       if (row >= s.out_height || column >= s.out_width) continue;
-      exists |= 1u << i;
       const Index pixel = (Index{place.n} * s.out_height + row) * s.out_width + column;
       store_channels(y + pixel * plan_channels + place.o, sums, i);
     }
-    if (statistics.tiles > 0) statistics.add<Tile>(s, place, sums_of_tile<Tile>(sums, exists));
+    if (statistics.tiles > 0) statistics.add(s, place, sums);
   }
 
  private:
@@ -216,13 +218,12 @@ class PlanRun {
     for (auto* buffer : {&x_, &next_x_, &y_, &next_y_})
       *buffer = Tensor<Number>({image.shape()[0], image.shape()[1], image.shape()[2], plan_channels},
                                image.device());
-    const Shape statistics{image.shape()[0], plan_channels};
+    const Index batch = image.shape()[0];
     if (norm_free)
-      norm_ = {Tensor<float>::zeros(statistics, image.device()),
-               Tensor<float>::full(statistics, 1, image.device())};
+      norm_ = {Tensor<float>::zeros({batch, plan_channels}, image.device()),
+               Tensor<float>::full({batch, plan_channels}, 1, image.device())};
     else
-      for (ChannelStatistics* norm : {&norm_, &next_norm_})
-        *norm = {Tensor<float>(statistics, image.device()), Tensor<float>(statistics, image.device())};
+      for (ChannelStatistics* norm : {&norm_, &next_norm_}) *norm = {batch, plan_channels, image.device()};
   }
 
   void head() {
@@ -273,7 +274,7 @@ class PlanRun {
   Conv2dShape shape_;
   TilePlan tiles_;
   Tensor<Number> x_, next_x_, y_, next_y_;  // [N,H,W,32]
-  PlanSums sums_;
+  TileSums sums_;
   ChannelStatistics norm_, next_norm_;  // of y and next_y
 };
 

@@ -55,14 +55,6 @@ void instance_normalize(const Tensor<float>& x, const ChannelStatistics& statist
   });
 }
 
-// The same with the statistics of x itself. Returns 1 / deviation [N,C].
-template <class Finish>
-Tensor<float> instance_normalize(const Tensor<float>& x, double eps, float* to, const Finish& finish) {
-  const ChannelStatistics statistics = instance_statistics(x.shape(), x.device(), ReadValues{x.data()}, eps);
-  instance_normalize(x, statistics, to, finish);
-  return statistics.inverse_deviation;
-}
-
 // ---- Backward ----
 
 // Of one channel, in a strip.
@@ -143,8 +135,9 @@ Tensor<float> instance_norm_gradient(const Shape& shape, const Tensor<float>& in
 
 InstanceNormResult instance_norm(const Tensor<float>& x, double eps) {
   Tensor<float> y(x.shape(), x.device());
-  const Tensor<float> inverse_deviation = instance_normalize(x, eps, y.mutable_data(), FinishPlain{});
-  return {y, inverse_deviation};
+  const ChannelStatistics statistics = instance_statistics(x.shape(), x.device(), ReadValues{x.data()}, eps);
+  instance_normalize(x, statistics, y.mutable_data(), FinishPlain{});
+  return {y, statistics.inverse_deviation};
 }
 
 Tensor<float> instance_norm_gradient(const Tensor<float>& y, const Tensor<float>& inverse_deviation,

@@ -1,4 +1,4 @@
-// The statistics of a norm, from the kernel that writes what is normalised (model/cuda_plan.cuh):
+// The statistics of a norm, from the convolution that writes what is normalised:
 //
 //     tile      16 x 16 pixels, in float, by the block that has made them
 //     group     of tiles, in double, by the block that stores the last of its tiles' sums
@@ -14,21 +14,27 @@
 #include "nlcl/core/channel_statistics.cuh"
 #include "nlcl/core/last_block.cuh"
 #include "nlcl/core/tensor.hpp"
-#include "nlcl/model/generator.hpp"
 #include "nlcl/ops/conv2d/formats.cuh"
+#include "nlcl/ops/conv2d/result.cuh"
+#include "nlcl/ops/conv2d/shape.cuh"
 #include "nlcl/ops/conv2d/tiles.cuh"
+#include "nlcl/ops/instance_norm.hpp"
 
 namespace nlcl::cuda {
 
-inline constexpr int plan_channels = static_cast<int>(Generator<float>::channels);
-static_assert(plan_channels == 32, "one block makes all channels of its pixels");
+inline constexpr int tile_channels = 32;  // one block makes all channels of its pixels
 
-// The sums of a tile for the next norm, around its first pixel, to the first 32 threads: each gets those of one channel,
-// but for their count. Bit i of `exists`: the lane's pixel i is within the image. All threads of the block must call it.
+// The sums of a tile around its first pixel, to the first 32 threads: each gets those of one channel, but for their count.
+// All threads of the block must call it.
 template <class Tile>
-__device__ __forceinline__ StripSums sums_of_tile(Sums<Tile::groups>& sums, unsigned exists) {
-  __shared__ SharedArray<float, plan_channels> shift;
-  __shared__ SharedArray<float, Tile::warps, 2, plan_channels> parts;
+__device__ __forceinline__ StripSums sums_of_tile(const Conv2dShape& s, const TilePlace<Tile>& place,
+                                                  Sums<Tile::groups>& sums) {
+  unsigned exists = 0;  // bit i: the lane's pixel i is within the image
+  NLCL_UNROLL
+  for (int i = 0; i < Tile::groups; ++i)
+    if (place.row(i) < s.out_height && place.column(i) < s.out_width) exists |= 1u << i;
+  __shared__ SharedArray<float, tile_channels> shift;
+  __shared__ SharedArray<float, Tile::warps, 2, tile_channels> parts;
   const int first_channel = lane() % 4 * 8;
   if (thread().x < 4) {
     NLCL_UNROLL
@@ -52,7 +58,7 @@ __device__ __forceinline__ StripSums sums_of_tile(Sums<Tile::groups>& sums, unsi
   }
   block_sync();
   StripSums total{};
-  if (const int channel = thread().x; channel < plan_channels) {
+  if (const int channel = thread().x; channel < tile_channels) {
     total.shift = shift[channel];
     NLCL_UNROLL
     for (int i = 0; i < Tile::warps; ++i)
@@ -65,10 +71,10 @@ __device__ __forceinline__ StripSums sums_of_tile(Sums<Tile::groups>& sums, unsi
 // shift of the first, and their sums are added in order. All threads of the block must call it.
 template <int Warps, class Part>
 __device__ __forceinline__ JoinedSums join_sums(const Part* from, int count) {
-  __shared__ SharedArray<JoinedSums, Warps, plan_channels> parts;
+  __shared__ SharedArray<JoinedSums, Warps, tile_channels> parts;
   const int channel = lane();
   JoinedSums sums{0, static_cast<double>(from[channel].shift), 0, 0};
-  for (int i = warp(); i < count; i += Warps) sums.add(from[i * plan_channels + channel]);
+  for (int i = warp(); i < count; i += Warps) sums.add(from[i * tile_channels + channel]);
   block_sync();  // an earlier sum has been read
   parts(warp(), channel) = sums;
   block_sync();
@@ -78,8 +84,8 @@ __device__ __forceinline__ JoinedSums join_sums(const Part* from, int count) {
   return sums;
 }
 
-// What a pass of the plan is given for it.
-struct PlanStatistics {
+// What the convolution is given for it.
+struct TileStatistics {
   int tiles = 0, tiles_across = 0;   // of an image
   int group = 1, groups = 0;         // tiles of a group, groups of an image
   StripSums* tile_sums = nullptr;    // [N,tiles,32]
@@ -87,44 +93,57 @@ struct PlanStatistics {
   unsigned* tickets = nullptr;       // [N,groups + 1]
   StoreStatistics store{};
 
-  // `sums`: of a tile, as sums_of_tile() gives them. All threads of the block must call it.
+  // All threads of the block must call it.
   template <class Tile>
   __device__ __forceinline__ void add(const Conv2dShape& s, const TilePlace<Tile>& place,
-                                      StripSums sums) const {
+                                      Sums<Tile::groups>& sums) const {
+    StripSums of_tile = sums_of_tile(s, place, sums);
     const int below = s.out_height - place.tile / tiles_across * Tile::rows;
     const int beside = s.out_width - place.tile % tiles_across * Tile::columns;
-    sums.count = static_cast<float>((below < Tile::rows ? below : Tile::rows) *
-                                    (beside < Tile::columns ? beside : Tile::columns));
-    StripSums* const of_tiles = tile_sums + Index{place.n} * tiles * plan_channels;
-    if (warp() == 0) of_tiles[place.tile * plan_channels + lane()] = sums;
+    of_tile.count = static_cast<float>((below < Tile::rows ? below : Tile::rows) *
+                                       (beside < Tile::columns ? beside : Tile::columns));
+    StripSums* const of_tiles = tile_sums + Index{place.n} * tiles * tile_channels;
+    if (warp() == 0) of_tiles[place.tile * tile_channels + lane()] = of_tile;
 
     const int g = place.tile / group, first = g * group,
               count = tiles - first < group ? tiles - first : group;
     unsigned* const ticket = tickets + place.n * (groups + 1);
     if (!is_last_block(ticket + g, count)) return;
-    JoinedSums* const of_groups = group_sums + Index{place.n} * groups * plan_channels;
-    const JoinedSums of_group = join_sums<Tile::warps>(of_tiles + first * plan_channels, count);
-    if (warp() == 0) of_groups[g * plan_channels + lane()] = of_group;
+    JoinedSums* const of_groups = group_sums + Index{place.n} * groups * tile_channels;
+    const JoinedSums of_group = join_sums<Tile::warps>(of_tiles + first * tile_channels, count);
+    if (warp() == 0) of_groups[g * tile_channels + lane()] = of_group;
 
     if (!is_last_block(ticket + groups, groups)) return;
     const JoinedSums of_image = join_sums<Tile::warps>(of_groups, groups);
-    if (warp() == 0) store(of_image, place.n * plan_channels + lane());
+    if (warp() == 0) store(of_image, place.n * tile_channels + lane());
   }
 };
 
-// Where the sums of a batch are kept, for one pass after the other.
-class PlanSums {
+// A tile that is stored to a tensor, and its sums.
+struct ResultWithStatistics : TensorResult {
+  TileStatistics statistics;
+
+  template <class Tile>
+  __device__ __forceinline__ void store(const Conv2dShape& s, const TilePlace<Tile>& place,
+                                        Sums<Tile::groups>& sums) const {
+    TensorResult::store(s, place, sums);
+    statistics.add(s, place, sums);
+  }
+};
+
+// Where the sums of a batch are kept, for one convolution after the other.
+class TileSums {
  public:
-  PlanSums(Index batch, const TilePlan& p, Device device)
+  TileSums(Index batch, const TilePlan& p, Device device)
       : tiles_(p.tiles_down * p.tiles_across),
         tiles_across_(p.tiles_across),
         group_(static_cast<int>(std::ceil(std::sqrt(tiles_)))),
         groups_(ceil_divide(tiles_, group_)),
-        tile_sums_({batch, tiles_, plan_channels}, device),
-        group_sums_({batch, groups_, plan_channels}, device),
+        tile_sums_({batch, tiles_, tile_channels}, device),
+        group_sums_({batch, groups_, tile_channels}, device),
         tickets_(tickets(device, batch * (groups_ + 1))) {}
 
-  PlanStatistics statistics(ChannelStatistics& to) {
+  TileStatistics statistics(ChannelStatistics& to) {
     return {.tiles = tiles_,
             .tiles_across = tiles_across_,
             .group = group_,
