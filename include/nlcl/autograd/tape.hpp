@@ -83,10 +83,17 @@ class Saved {
   std::uint64_t version_ = 0;
 };
 
-// Which inputs of an operation need a gradient; backward() returns an empty tensor for the others, and for those whose
-// gradient is zero whatever arrives.
+// Which inputs of an operation need a gradient; backward() returns an empty tensor for the others.
 template <std::size_t N>
 using Wanted = std::array<bool, N>;
+
+// Whether an operation gives an empty tensor for an input because its gradient is zero whatever arrives. It says so by
+//     static constexpr Wanted<2> zero_gradients{false, true};
+template <class Op>
+constexpr bool is_zero_gradient(std::size_t input) {
+  if constexpr (requires { Op::zero_gradients; }) return Op::zero_gradients[input];
+  return false;
+}
 
 // An operation: forward(inputs...) computes and keeps what backward needs; backward(dy, wanted) returns one
 // gradient for each input. One without a backward does not compile.
@@ -198,7 +205,11 @@ class Tape {
     entry.backward = [op = std::move(op), sources, wanted](const Tensor<T>& dy, const Receiver& receive) {
       auto gradients = op.backward(dy, wanted);
       for (std::size_t i = 0; i < N; ++i)
-        if (wanted[i]) receive(sources[i], std::move(gradients[i]));
+        if (wanted[i]) {
+          require<ShapeError>(gradients[i] || is_zero_gradient<Op>(i), "backward: ", Op::name,
+                              " gives no gradient for its input ", i);
+          receive(sources[i], std::move(gradients[i]));
+        }
     };
     y.set_slot({id_, entries_.size()});
     entries_.push_back(std::move(entry));

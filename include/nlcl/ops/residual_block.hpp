@@ -62,9 +62,10 @@ template <class T>
 struct ResidualBlock {
   static constexpr std::string_view name = "residual_block";
   static constexpr Conv2dOptions same{.padding = 1};
-  Saved<T> x, y;                               // [N,H,W,C]
-  Saved<T> first_weight, second_weight;        // [3,3,C,C]
-  Saved<T> normalized;                         // [N,H,W,C], n
+  static constexpr Wanted<5> zero_gradients{false, false, true, false, true};  // of the biases
+  Saved<T> x, y;                                                               // [N,H,W,C]
+  Saved<T> first_weight, second_weight;                                        // [3,3,C,C]
+  Saved<T> normalized;                                                         // [N,H,W,C], n
   Saved<T> first_deviation, second_deviation;  // [N,C], 1 / deviation of both norms
 
   Tensor<T> forward(const Tensor<T>& input, const Tensor<T>& w1, const Tensor<T>& b1, const Tensor<T>& w2,
