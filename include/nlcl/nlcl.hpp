@@ -131,4 +131,5 @@
 #include "nlcl/train/staging.hpp"
 #include "nlcl/train/term_gradients.hpp"
 #include "nlcl/train/trainer.hpp"
+#include "nlcl/train/trainer_options.hpp"
 #include "nlcl/version.hpp"

@@ -12,8 +12,9 @@
 // which multiply in one of three formats: bf16 or tf32 on the tensor cores, or float32. Numbers are rounded as they
 // are written to shared memory; sums are float32 always. conv2d_dot computes images of one or three channels.
 //
-// They are in conv2d/, in the order in which they are read best: shape and choice; formats, source packed_weight and
-// result, which the kernels share; the kernels, tiles, dot, weight_sums and part_sums; and launch.
+// They are in conv2d/, in the order in which they are read best: shape and choice; formats, source, packed_weight and
+// result, which the kernels share; the kernels, tiles, dot, weight_sums and part_sums; tile_statistics, what tiles tell the
+// norm that follows; and launch.
 //
 // What the generator's convolutions can take at best, 3x3, 32 to 32 channels on 512 x 1024 pixels:
 //
@@ -37,6 +38,7 @@
 #include "nlcl/ops/conv2d/part_sums.cuh"
 #include "nlcl/ops/conv2d/shape.cuh"
 #include "nlcl/ops/conv2d/source.cuh"
+#include "nlcl/ops/conv2d/tile_statistics.cuh"
 #include "nlcl/ops/conv2d/tiles.cuh"
 
 namespace nlcl::cuda {
