@@ -24,7 +24,7 @@ source=$root/tools/book
 book=${1:-$root/build/book}
 
 . "$root/tools/packages.sh"
-. "$root/tools/emscripten.sh"
+. "$root/tools/pages.sh"
 need_packages "${emscripten_packages[@]}" pandoc python3 >&2
 mkdir -p "$book"
 book=$(cd "$book" && pwd)
@@ -134,12 +134,7 @@ for image in $(sort -u "$BOOK_WORK/images"); do
   mkdir -p "$book/$(dirname "${image#docs/}")"
   cp "$image" "$book/${image#docs/}"
 done
-cp "$source"/{book.css,book.js,figures.js} "$root/tools/web/icon.svg" "$book"
+cp "$source"/{book.css,book.js,figures.js} "$root"/tools/web/{colours.css,icon.svg} "$book"
 { echo "const sections = [" && cat "$BOOK_WORK/index" && echo "];"; } >"$book/index.js"
 
-if $build_only; then
-  echo "$book"
-else
-  echo "http://127.0.0.1:$port/"
-  exec python3 -m http.server "$port" --bind 127.0.0.1 --directory "$book" >/dev/null
-fi
+if $build_only; then echo "$book"; else serve "$book" "$port"; fi

@@ -19,7 +19,7 @@ source=$root/tools/web
 page=$root/build/web
 
 . "$root/tools/packages.sh"
-. "$root/tools/emscripten.sh"
+. "$root/tools/pages.sh"
 need_packages "${emscripten_packages[@]}" python3 >&2
 mkdir -p "$page"
 
@@ -28,10 +28,5 @@ calls+=,put_clean_pixels,put_rain_pixels,encode_clean,encode_rain
 compile_module "$source/engine.cpp" "$page/engine" "$calls" -sENVIRONMENT=worker -sMAXIMUM_MEMORY=4GB \
   --js-library "$source/progress.js"
 
-cp "$source"/{index.html,page.css,page.js,worker.js,icon.svg,sample.jpg} "$root/models/real.safetensors" "$page"
-if $build_only; then
-  echo "$page"
-else
-  echo "http://127.0.0.1:$port/"
-  exec python3 -m http.server "$port" --bind 127.0.0.1 --directory "$page" >/dev/null
-fi
+cp "$source"/{index.html,colours.css,page.css,page.js,worker.js,icon.svg,sample.jpg} "$root/models/real.safetensors" "$page"
+if $build_only; then echo "$page"; else serve "$page" "$port"; fi

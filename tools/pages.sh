@@ -1,5 +1,9 @@
-# For the scripts: compile_module SOURCE OUT CALL,... OPTION... compiles SOURCE to OUT.js, a function `engine` that makes a module
-# with these calls of C, if OUT.js is not newer than all it is made of. The calling script is one of these.
+# For the scripts that make pages, which set `root` and are named by $0.
+#   compile_module SOURCE OUT CALL,... OPTION...
+#                  compiles SOURCE to OUT.js, a function `engine` that makes a module with these calls of C, if OUT.js is
+#                  not newer than all that it is made of, the calling script among it
+#   serve FOLDER PORT
+#                  says where, and goes on until it is stopped
 
 emscripten_packages=(emscripten libeigen3-dev libstb-dev nlohmann-json3-dev)
 
@@ -7,7 +11,7 @@ compile_module() {
   local source=$1 out=$2 calls=_${3//,/,_}
   shift 3
   local newer
-  newer=$(find "$root/include" "$source" "$root"/tools/web/{standard.hpp,progress.js} "$root"/tools/{emscripten.sh,"$(basename "$0")"} \
+  newer=$(find "$root/include" "$source" "$root"/tools/web/{standard.hpp,progress.js} "$root"/tools/{pages.sh,"$(basename "$0")"} \
     -newer "$out.js" -type f 2>&1 || true)
   [ -n "$newer" ] || return 0  # where there is no module, that is what find says
 
@@ -20,4 +24,9 @@ compile_module() {
     -include "$root/tools/web/standard.hpp" "-I$root/include" -isystem "$includes" "$source" -o "$out.js" \
     -sMODULARIZE -sEXPORT_NAME=engine -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH -sDYNAMIC_EXECUTION=0 \
     "-sEXPORTED_FUNCTIONS=$calls" "$@" >&2
+}
+
+serve() {
+  echo "http://127.0.0.1:$2/"
+  exec python3 -m http.server "$2" --bind 127.0.0.1 --directory "$1" >/dev/null
 }
