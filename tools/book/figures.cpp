@@ -144,8 +144,8 @@ int search(int row, int column, int count) {
   });
 }
 
-// Chapter 11. A query at an angle in degrees among five keys, the first of which is its own, at a temperature: float64, the angles of the
-// keys, their softmax, the loss, and the gradient of the query with its sign turned, two numbers.
+// Chapter 11. A query at an angle in degrees among five keys, the first of which is its own, at a temperature: float64, the
+// angles of the keys, their softmax, the loss, and the gradient of the query with its sign turned, two numbers.
 int contrast(double degrees, double temperature) {
   return call([&] {
     constexpr std::array angles{90.0, 55.0, 150.0, 215.0, 330.0};

@@ -8,6 +8,8 @@
 namespace nlcl::cuda {
 
 template Tensor<float> map(const Tensor<float>&, const Tensor<float>&, const Plus&);
+template void update(Tensor<float>&, const Tensor<float>&, const Plus&);
+
 __global__ void add_kernel(SlotTable<Addition> additions) {
   additions.each([](const Addition& a, std::int64_t i) { a.sum[i] += a.term[i]; });
 }
@@ -15,7 +17,5 @@ __global__ void add_kernel(SlotTable<Addition> additions) {
 void add(Device device, const std::vector<Addition>& additions) {
   launch_slots<add_kernel>(device, additions);
 }
-
-template void update(Tensor<float>&, const Tensor<float>&, const Plus&);
 
 }  // namespace nlcl::cuda

@@ -1,5 +1,5 @@
-// The discriminator: a 70x70 PatchGAN (Isola et al., CVPR 2017), here 84x84 since it is without aliasing (Zhang, ICML 2019), as in
-// CUT (Park et al., ECCV 2020).
+// The discriminator: a 70x70 PatchGAN (Isola et al., CVPR 2017), here 84x84 since it is without aliasing (Zhang, ICML
+// 2019), as in CUT (Park et al., ECCV 2020).
 //
 //     0           conv 4x4, 3 -> 64, padding 1         1         leaky ReLU 0.2      2   blur-down
 //     3           conv 4x4, 64 -> 128                  4, 5      instance norm, leaky ReLU      6   blur-down

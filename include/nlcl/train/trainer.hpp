@@ -77,11 +77,10 @@ class Trainer {
     return nlcl::term_gradients(networks_, options_.objective, on_device(batch), draw(batch, 0).to(device()));
   }
 
-  // One step on the sum over `batches` of their losses: more than one is a larger batch in the memory of a
-  // small one. Each rank has as many, those numbered rank, rank + ranks, rank + 2 ranks and so on. Throws Error, on all ranks,
-  // when a loss is not a number. On the CPU parameters are then as they were before the
-  // optimiser that would have used it; a CUDA device has taken the step by then, so that a run goes on from
-  // its last checkpoint.
+  // One step on the sum over `batches` of their losses: more than one is a larger batch in the memory of a small one. Each
+  // rank has as many, those numbered rank, rank + ranks, rank + 2 ranks and so on. Throws Error, on all ranks, when a loss
+  // is not a number. On the CPU parameters are then as they were before the optimiser that would have used it; a CUDA
+  // device has taken the step by then, so that a run goes on from its last checkpoint.
   Losses run(const std::vector<Batch>& batches) {
     start(batches);
     return finish();
