@@ -293,7 +293,7 @@ class Run {
   }
 
   int train() {
-    require_same(ranks_, "images, options or networks", fingerprint());
+    require_same(ranks_, "images, options or networks", [this] { return fingerprint(); });
     tools::defer_stops();
     const tools::Progress progress("steps", o_.trainer.steps, !o_.quiet);
     const std::uint64_t first = trainer_.step();

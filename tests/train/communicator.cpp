@@ -1,6 +1,7 @@
 #include "nlcl/train/communicator.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ TEST_CASE("a rank alone", "[train]") {
   std::vector<float> total{1, 2};
   alone.add_in_order(total, std::vector<float>{10, 20});
   CHECK(total == std::vector<float>{11, 22});
-  CHECK_NOTHROW(require_same(alone, "images", "x"));
+  CHECK_NOTHROW(require_same(alone, "images", [] { return std::string("x"); }));
 }
 
 TEST_CASE("parts of all sizes cover everything once", "[train]") {
@@ -74,8 +75,8 @@ TEST_CASE("what goes wrong on one rank is told to all", "[train]") {
   on_ranks(3, [&](Communicator& here) {
     std::string& mine = told[static_cast<std::size_t>(here.rank())];
     try {
-      require_same(here, "options", "same");
-      require_same(here, "images", here.rank() == 2 ? "cats" : "dogs");
+      require_same(here, "options", [] { return std::string("same"); });
+      require_same(here, "images", [&] { return std::string(here.rank() == 2 ? "cats" : "dogs"); });
       mine = "nothing";
     } catch (const Error& error) {
       mine = error.what();

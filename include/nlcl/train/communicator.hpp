@@ -92,9 +92,11 @@ void together(Communicator& ranks, const Work& work) {
     if (!all[rank].empty()) throw OtherRankError(text("rank ", rank, ": ", all[rank].substr(1)));
 }
 
-// Throws Error, on every rank, unless `what` is of one value on all of them.
-inline void require_same(Communicator& ranks, const char* what, const std::string& value) {
-  const std::vector<std::string> all = ranks.gather(value);
+// Throws Error, on every rank, unless value(), which stands for `what`, is the same on all of them. Not asked of the only one.
+template <class Value>
+void require_same(Communicator& ranks, const char* what, const Value& value) {
+  if (ranks.size() == 1) return;
+  const std::vector<std::string> all = ranks.gather(value());
   for (std::size_t rank = 1; rank < all.size(); ++rank)
     require<Error>(all[rank] == all[0], "rank ", rank, " has other ", what, " than rank 0");
 }

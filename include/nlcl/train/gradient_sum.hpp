@@ -28,15 +28,15 @@ class GradientSum {
     if (ranks_.size() == 1) return sum_.add(make());
     Gradients<float> mine;
     together(ranks_, [&] { mine = make(); });
+    if (total_.empty())
+      std::erase_if(parameters_, [&](const auto& parameter) { return !mine.has(parameter); });
     std::vector<float> values;
     for (const Tensor<float>& parameter : parameters_) {
-      if (!mine.has(parameter)) continue;
       const Tensor<float> gradient = mine.of(parameter).to(Device::cpu());
       values.insert(values.end(), gradient.values().begin(), gradient.values().end());
     }
     total_.resize(values.size(), -0.0f);  // what a sum may begin with: -0 + x is x, also for -0
     ranks_.add_in_order(total_, values);
-    last_ = std::move(mine);
   }
 
   // What was added.
@@ -45,7 +45,6 @@ class GradientSum {
     Gradients<float> result;
     std::span<const float> left = total_;
     for (const Tensor<float>& parameter : parameters_) {
-      if (!last_.has(parameter)) continue;
       const auto count = static_cast<std::size_t>(parameter.size());
       result.insert(parameter, Tensor<float>(parameter.shape(), left.first(count)).to(parameter.device()));
       left = left.subspan(count);
@@ -55,10 +54,9 @@ class GradientSum {
 
  private:
   Communicator& ranks_;
-  std::vector<Tensor<float>> parameters_;
-  Gradients<float> sum_;      // of the only rank
-  std::vector<float> total_;  // of several, in the order of their parameters
-  Gradients<float> last_;     // tells which of these have gradients
+  std::vector<Tensor<float>> parameters_;  // once something was added, those that have gradients
+  Gradients<float> sum_;                   // of the only rank
+  std::vector<float> total_;               // of several, in the order of their parameters
 };
 
 }  // namespace nlcl

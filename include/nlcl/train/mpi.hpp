@@ -63,10 +63,10 @@ class MpiCommunicator final : public Communicator {
       of_all.counts[static_cast<std::size_t>(rank)] =
           count_of(part_begin(total.size(), rank + 1, size_) - part_begin(total.size(), rank, size_));
     of_all.place();
-    const std::size_t begin = part_begin(total.size(), rank_, size_),
-                      count = part_begin(total.size(), rank_ + 1, size_) - begin;
+    const auto here = static_cast<std::size_t>(rank_), begin = static_cast<std::size_t>(of_all.begins[here]),
+               count = static_cast<std::size_t>(of_all.counts[here]);
     Parts mine(size_);  // of every rank
-    mine.counts.assign(mine.counts.size(), count_of(count));
+    mine.counts.assign(mine.counts.size(), of_all.counts[here]);
     std::vector<float> part(mine.place());
     MPI_Alltoallv(values.data(), of_all.counts.data(), of_all.begins.data(), MPI_FLOAT, part.data(),
                   mine.counts.data(), mine.begins.data(), MPI_FLOAT, MPI_COMM_WORLD);
