@@ -51,11 +51,14 @@ done
 
 # ---- What cannot be: rank 0 says it, once
 
+once() {  # once PATTERN: a line of what was said
+  [ "$(grep -c "$1" said)" = 1 ] || { cat said && fail "not said once: $1"; }
+}
 says() {  # says WORDS COMMAND...
   local code=0
   "${@:2}" >said 2>&1 || code=$?
   [ $code != 0 ] && [ $code != 124 ] || fail "expected an error, found $code: ${*:2}"
-  [ "$(grep -c "^nlcl-train: .*$1" said)" = 1 ] || { cat said && fail "not said once: $1"; }
+  once "^nlcl-train: .*$1"
 }
 says 'expected a multiple of 3' ranks 3 "${begin[@]}" -o x
 says 'no such folder' ranks 2 --rainy nowhere --clean dry -o x
@@ -64,62 +67,66 @@ says 'nowhere' ranks 2 "${begin[@]}" --start nowhere -o x
 
 # ---- What befalls one of them
 
-steps=(--steps $((3 + kills)) --save-every 1 --keep 1)
-train "${begin[@]}" "${steps[@]}" -o whole
-
-process() {  # process RUN RANK: its number, when there is one
+process() {  # process RUN RANK: its number, as soon as there is one
   local id
-  for id in $(pgrep -f -- "nlcl-train .*$1"); do
-    tr '\0' '\n' <"/proc/$id/environ" 2>/dev/null | grep -qx "OMPI_COMM_WORLD_RANK=$2" && echo "$id" && return
+  while kill -0 $job 2>/dev/null; do
+    for id in $(pgrep -f -- "nlcl-train .*$1"); do
+      tr '\0' '\n' <"/proc/$id/environ" 2>/dev/null | grep -qx "OMPI_COMM_WORLD_RANK=$2" && echo "$id" && return
+    done
+    sleep 0.05
   done
 }
-for ((i = 0; i < kills; ++i)); do
-  if [ -d killed/checkpoints ]; then how=(--resume killed); else how=("${begin[@]}" "${steps[@]}" -o killed); fi
-  ranks $((2 + i % 2 * 2)) "${how[@]}" >said 2>&1 &
+begin_ranks() {  # begin_ranks N OPTION...: beside this script; `ended` says how they end
+  ranks "$@" >said 2>&1 &
   job=$!
-  sleep "$((1 + RANDOM % 3)).$((RANDOM % 10))"
-  victim=$(process killed $((i % 2)) || true)
-  [ -z "$victim" ] || kill -KILL "$victim" || true
-  code=0
+}
+ended() {  # ended CODE WHY
+  local code=0
   wait $job || code=$?
-  [ $code != 124 ] || fail "the others waited for rank $((i % 2)), which was killed"
-done
-ranks 2 --resume killed
-same whole killed
-echo "killed $kills times, and it writes what one process does that nobody stops"
+  [ $code = "$1" ] || { cat said && fail "$2: exit code $code, expected $1"; }
+}
 
-ranks 4 "${begin[@]}" "${steps[@]}" -o stopped >said 2>&1 &
-job=$!
-until [ -n "$(ls stopped/checkpoints 2>/dev/null)" ]; do sleep 0.1; done
-kill -INT "$(process stopped 3)"
-code=0
-wait $job || code=$?
-[ $code = 130 ] || { cat said && fail "stopped by Ctrl-C to one of them: exit code $code, expected 130"; }
+# A run without end, at any moments. How far it comes depends on the machine, and then what it is compared with.
+endless=("${begin[@]}" --decay 0 --save-every 1 --keep 1)
+for ((i = 0; i < kills; ++i)); do
+  if [ -d killed/checkpoints ]; then how=(--resume killed); else how=("${endless[@]}" --steps 1000000 -o killed); fi
+  begin_ranks $((2 + i % 2 * 2)) "${how[@]}"
+  sleep "$((1 + RANDOM % 3)).$((RANDOM % 10))"
+  kill -KILL "$(process killed $((i / 2 % 2)))"
+  ended 137 "a process was killed"
+done
+last=$(ls killed/checkpoints) last=${last//[^0-9]/}
+steps=$((10#${last:-0} + 2))
+train "${endless[@]}" --steps $steps -o whole-of-killed
+ranks 2 --resume killed --steps $steps
+same whole-of-killed killed
+echo "killed $kills times within $steps steps, and it writes what one process does that nobody stops"
+
+steps=(--steps 9 --save-every 1 --keep 1)
+train "${begin[@]}" "${steps[@]}" -o whole
+
+befall() {  # befall RUN N CODE HARM...: N processes, to which HARM is done when there is a checkpoint
+  begin_ranks "$2" "${begin[@]}" "${steps[@]}" -o "$1"
+  while kill -0 $job 2>/dev/null && [ -z "$(ls "$1/checkpoints" 2>/dev/null)" ]; do sleep 0.1; done
+  "${@:4}"
+  ended "$3" "$1"
+}
+stop_the_last() { kill -INT "$(process stopped 3)"; }
+
+befall stopped 4 130 stop_the_last
 ranks 2 --resume stopped
 same whole stopped
 echo "Ctrl-C to one of them stops all after the same step"
 
-ranks 2 "${begin[@]}" "${steps[@]}" -o missing >said 2>&1 &
-job=$!
-until [ -n "$(ls missing/checkpoints 2>/dev/null)" ]; do sleep 0.1; done
-mv rainy gone
-code=0
-wait $job || code=$?
-[ $code = 1 ] && [ "$(grep -c '^nlcl-train: .*rainy/' said)" = 1 ] ||
-  { cat said && fail "images are gone: exit code $code, expected 1, and one line that names them"; }
+befall missing 2 1 mv rainy gone
+once '^nlcl-train: .*rainy/'
 mv gone rainy
 ranks 2 --resume missing
 same whole missing
 echo "images that are gone stop all, and cost no step"
 
-ranks 2 "${begin[@]}" "${steps[@]}" -o full >said 2>&1 &
-job=$!
-until [ -n "$(ls full/checkpoints 2>/dev/null)" ]; do sleep 0.1; done
-ln -sf /dev/full full/log.jsonl
-code=0
-wait $job || code=$?
-[ $code = 1 ] && [ "$(grep -c '^nlcl-train: cannot write full/log.jsonl' said)" = 1 ] ||
-  { cat said && fail "a disk that is full: exit code $code, expected 1, and one line that says so"; }
+befall full 2 1 ln -sf /dev/full full/log.jsonl
+once '^nlcl-train: cannot write full/log.jsonl'
 rm full/log.jsonl
 ranks 2 --resume full
 diff -r whole/checkpoints full/checkpoints
