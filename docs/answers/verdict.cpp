@@ -1,4 +1,5 @@
-// Which pixels a verdict sees: one channel of the discriminator without norms, and one pixel after the other that is not a number.
+// Which pixels a verdict sees: one channel of the discriminator without norms, and one pixel after the other that is
+// not a number.
 #include <cmath>
 #include <cstdio>
 #include <limits>

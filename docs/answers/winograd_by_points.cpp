@@ -1,4 +1,5 @@
-// Winograd's filters for any points, in double: F(2, 3) and F(6, 3), their largest entries, and that they compute the filter.
+// Winograd's filters for any points, in double: F(2, 3) and F(6, 3), their largest entries, and that they compute the
+// filter.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
