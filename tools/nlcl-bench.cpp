@@ -396,6 +396,12 @@ std::vector<Benchmark> contrast_benchmarks() {
              recorded([](const auto& in) { return patch_nce(in[0], in[1]); }, {unit(256, 1), unit(256, 2)}),
              3 * products, 0};
        }},
+      {"slice", "half of 512 rows of 256, forward and backward",
+       [=](const Options&) {
+         return Work{
+             recorded([](const auto& in) { return slice(in[0], 256, 256); }, {random_tensor({512, 256}, 1)}),
+             0, bytes_of({256 * 256, 512 * 256})};
+       }},
       {"layer_contrast", "8 and 128 vectors of 256, forward and backward",
        [=](const Options&) {
          return Work{recorded([](const auto& in) { return layer_contrast(in[0], in[1]); },

@@ -22,6 +22,12 @@ TEST_CASE("the size of a shape is the product of its dimensions", "[core]") {
   CHECK(Shape{1, 2, 3, 4, 5, 6}.size() == 720);
 }
 
+TEST_CASE("a shape with another first dimension", "[core]") {
+  CHECK(Shape{2, 3, 4}.with_first(7) == Shape{7, 3, 4});
+  CHECK(Shape{5}.with_first(0) == Shape{0});
+  CHECK(message_of<ShapeError>([] { Shape().with_first(1); }) == "shape: a scalar has no first dimension");
+}
+
 TEST_CASE("a shape without dimensions is that of a scalar", "[core]") {
   CHECK(Shape().rank() == 0);
   CHECK(Shape().size() == 1);

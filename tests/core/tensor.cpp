@@ -88,6 +88,37 @@ TEST_CASE("the same values under another shape", "[core]") {
   CHECK(message_of<ShapeError>([] { Tensor<>().reshaped({0}); }) == "reshaped: [0] to [0]");
 }
 
+TEST_CASE("a part of a tensor shares its values", "[core]") {
+  Tensor<> x({3, 2}, {1, 2, 3, 4, 5, 6});
+  const Tensor<> y = x.part(1, 2);
+  CHECK(y.shape() == Shape{2, 2});
+  CHECK(y(0, 0) == 3);
+  CHECK(y.shares_storage(x));
+  CHECK(y.part(1, 1)(0, 1) == 6);
+  CHECK(y.reshaped({4})(3) == 6);
+  CHECK(y.clone()(1, 1) == 6);
+  CHECK(y.to(Device::cpu())(1, 0) == 5);
+  x.part(0, 2).assign(y);
+  CHECK(std::vector(x.values().begin(), x.values().end()) == std::vector<float>{3, 4, 5, 6, 5, 6});
+  CHECK(y.version() == x.version());
+  CHECK(x.part(3, 0).size() == 0);
+  CHECK(message_of<ShapeError>([&] { x.part(2, 2); }) == "part: 2 rows from 2 on of a tensor of shape [3,2]");
+  CHECK(message_of<ShapeError>([] { Tensor<>::scalar(1).part(0, 0); }) ==
+        "part: 0 rows from 0 on of a tensor of shape []");
+}
+
+TEST_CASE("two tensors as one", "[core]") {
+  const Tensor<> a({1, 2}, {1, 2}), b({2, 2}, {3, 4, 5, 6});
+  const Tensor<> both = concatenate(a, b);
+  CHECK(both.shape() == Shape{3, 2});
+  CHECK(std::vector(both.values().begin(), both.values().end()) == std::vector<float>{1, 2, 3, 4, 5, 6});
+  CHECK_FALSE(both.shares_storage(a));
+  CHECK(message_of<ShapeError>([&] {
+          concatenate(a, Tensor<>({1, 3}));
+        }) == "concatenate: shapes [1,2] and [1,3]");
+  CHECK(message_of<ShapeError>([&] { concatenate(a, Tensor<>()); }) == "concatenate: shapes [1,2] and [0]");
+}
+
 TEST_CASE("a detached tensor is a constant", "[core]") {
   Tensor<> x({2}, {1, 2});
   x.set_requires_grad(true);

@@ -164,6 +164,15 @@ def scale() -> GoldenFile:
     return file
 
 
+def slice_rows() -> GoldenFile:
+    file = GoldenFile("slice")
+    for case, first, count in [("front", 0, 2), ("middle", 1, 2), ("back", 3, 1)]:
+        attributes = {"first": first, "count": count}
+        x = file.input(case, "x", (4, 3, 5))
+        file.add_op(case, attributes, lambda x: x[first : first + count], {"x": x})
+    return file
+
+
 def adam() -> GoldenFile:
     """Five steps of a parameter [9]: its `gradients` [5,9], and in `y` its values after every step."""
     file = GoldenFile("adam")
@@ -201,6 +210,7 @@ FILES = (
     mean_absolute_error,
     lsgan,
     scale,
+    slice_rows,
     adam,
 )
 

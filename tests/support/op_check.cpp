@@ -227,11 +227,12 @@ void check_bits(const OpDescription& op) {
   });
 }
 
-// The inputs, with NaN as the first value of one of them.
-Tensors<double> with_nan(const Tensors<double>& inputs, std::size_t i) {
+// The inputs, with NaN as the first value of one of them that the op reads.
+Tensors<double> with_nan(const OpDescription& op, const Tensors<double>& inputs, const Attributes& attributes,
+                         std::size_t i) {
   Tensors<double> broken = inputs;
   broken[i] = inputs[i].clone();
-  *broken[i].mutable_data() = std::numeric_limits<double>::quiet_NaN();
+  broken[i].mutable_data()[op.first_read(inputs, attributes)] = std::numeric_limits<double>::quiet_NaN();
   return broken;
 }
 
@@ -240,7 +241,7 @@ void check_nan(const OpDescription& op) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].size() == 0) continue;
       INFO("NaN in " << op.inputs[i]);
-      const Tensors<double> broken = with_nan(inputs, i);
+      const Tensors<double> broken = with_nan(op, inputs, c.attributes, i);
       CHECK(has_nan(op.call(broken, c.attributes)));
       CHECK(has_nan(op.call(converted<float>(broken), c.attributes)));
     }
@@ -263,8 +264,8 @@ void check_cuda(const OpDescription& op) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].size() == 0) continue;
       INFO("NaN in " << op.inputs[i]);
-      const Tensor<float> y =
-          op.call(on_device(converted<float>(with_nan(inputs, i)), cuda_device), c.attributes);
+      const Tensor<float> y = op.call(
+          on_device(converted<float>(with_nan(op, inputs, c.attributes, i)), cuda_device), c.attributes);
       CHECK(has_nan(y.to(Device::cpu())));
     }
   });

@@ -85,6 +85,9 @@ struct OpDescription {
   std::vector<OpError> errors = {};
   // How much more than usual the op has to magnify the rounding of these inputs.
   std::function<double(const Tensors<double>& inputs)> condition = [](const Tensors<double>&) { return 1.0; };
+  // The first value of an input that the op reads.
+  std::function<Index(const Tensors<double>& inputs, const Attributes&)> first_read =
+      [](const Tensors<double>&, const Attributes&) { return Index{0}; };
 };
 
 // Runs all of them, each as a section of the test that calls it.

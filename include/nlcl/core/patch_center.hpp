@@ -27,6 +27,22 @@ inline Tensor<PatchCenter> patch_centers(std::initializer_list<PatchCenter> cent
   return patch_centers(std::span(centers.begin(), centers.size()));
 }
 
+namespace cuda {
+Tensor<PatchCenter> joined(const Tensor<PatchCenter>& a, const Tensor<PatchCenter>& b, Index images);
+}  // namespace cuda
+
+// Centres in two batches as centres in the batch of both: those of `b`, whose images stand behind `images` others, after
+// those of `a`. Throws DeviceError for centres on two devices.
+inline Tensor<PatchCenter> joined(const Tensor<PatchCenter>& a, const Tensor<PatchCenter>& b, Index images) {
+  require<DeviceError>(a.device() == b.device(), "joined: centres on ", a.device(), " and ", b.device());
+  if constexpr (has_cuda)
+    if (a.device().is_cuda()) return cuda::joined(a, b, images);
+  Tensor<PatchCenter> both = concatenate(a, b);
+  PatchCenter* const behind = both.mutable_data() + a.size();
+  for (Index i = 0; i < b.size(); ++i) behind[i].image += images;
+  return both;
+}
+
 namespace detail {
 
 // The sizes of x [N,H,W,C].

@@ -44,6 +44,14 @@ class Shape {
     return dims_[static_cast<std::size_t>(axis)];
   }
 
+  // The same with another first dimension. Throws ShapeError for a scalar.
+  Shape with_first(Index first) const {
+    require<ShapeError>(rank_ > 0, "shape: a scalar has no first dimension");
+    std::array<Index, max_rank> dims = dims_;
+    dims[0] = first;
+    return Shape(std::span<const Index>(dims.data(), static_cast<std::size_t>(rank_)));
+  }
+
   const Index* begin() const { return dims_.data(); }
   const Index* end() const { return dims_.data() + rank_; }
 

@@ -70,8 +70,8 @@ class Tensor {
   Device device() const { return storage_ ? storage_->device() : Device::cpu(); }
 
   // Where the values begin: on a CUDA device an address that only the device can read.
-  const T* data() const { return storage_ ? static_cast<const T*>(storage_->data()) : nullptr; }
-  T* mutable_data() { return storage_ ? static_cast<T*>(storage_->mutable_data()) : nullptr; }
+  const T* data() const { return storage_ ? static_cast<const T*>(storage_->data()) + offset_ : nullptr; }
+  T* mutable_data() { return storage_ ? static_cast<T*>(storage_->mutable_data()) + offset_ : nullptr; }
 
   // Throws DeviceError for a tensor that is not on the CPU.
   std::span<const T> values() const {
@@ -110,6 +110,17 @@ class Tensor {
     return result;
   }
 
+  // Rows first .. first + count - 1 of the first axis (shared, not copied; off the tape).
+  Tensor part(Index first, Index count) const {
+    require<ShapeError>(
+        storage_ && shape_.rank() > 0 && first >= 0 && count >= 0 && first <= shape_[0] - count,
+        "part: ", count, " rows from ", first, " on of a tensor of shape ", shape_);
+    Tensor result = detached();
+    result.shape_ = shape_.with_first(count);
+    if (shape_[0] > 0) result.offset_ += first * (shape_.size() / shape_[0]);
+    return result;
+  }
+
   // The same values in a storage of their own, as a constant.
   Tensor clone() const { return copied_to(device()); }
 
@@ -122,7 +133,7 @@ class Tensor {
                         " and ", other.shape_);
     if constexpr (has_cuda)
       if (device().is_cuda() || other.device().is_cuda())
-        return cuda::copy(mutable_data(), device(), other.data(), other.device(), storage_->bytes());
+        return cuda::copy(mutable_data(), device(), other.data(), other.device(), bytes_of(shape_));
     std::copy_n(other.data(), size(), mutable_data());
   }
 
@@ -170,8 +181,23 @@ class Tensor {
 
   Shape shape_{0};
   std::shared_ptr<Storage> storage_;
+  Index offset_ = 0;  // of the first value in the storage
   TapeSlot slot_;
   bool requires_grad_ = false;
 };
+
+// The rows of `a` and then those of `b`, along the first axis, as a constant. Throws ShapeError where the other axes differ,
+// and DeviceError for tensors on two devices.
+template <class T>
+Tensor<T> concatenate(const Tensor<T>& a, const Tensor<T>& b) {
+  require<ShapeError>(a && b && a.shape().rank() > 0 && a.shape().with_first(0) == b.shape().with_first(0),
+                      "concatenate: shapes ", a.shape(), " and ", b.shape());
+  require<DeviceError>(a.device() == b.device(), "concatenate: devices ", a.device(), " and ", b.device());
+  const Index rows = a.shape()[0];
+  Tensor<T> both(a.shape().with_first(rows + b.shape()[0]), a.device());
+  both.part(0, rows).assign(a);
+  both.part(rows, b.shape()[0]).assign(b);
+  return both;
+}
 
 }  // namespace nlcl

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "nlcl/model/batches.hpp"
 #include "nlcl/model/networks.hpp"
 #include "nlcl/model/queries.hpp"
 #include "nlcl/model/terms.hpp"
@@ -84,7 +85,11 @@ struct GeneratorLosses {
 template <class T>
 Tensor<T> discriminator_loss(const Discriminator<T>& discriminator, const Tensor<T>& background,
                              const Tensor<T>& clean) {
-  return scale(sum(lsgan(discriminator(background.detached()), 0), lsgan(discriminator(clean), 1)), 0.5);
+  std::vector<Tensor<T>> verdicts;
+  for (const Tensor<T>& batch : batches_of<T>({background.detached(), clean}))
+    verdicts.push_back(discriminator(batch));
+  verdicts = parts_of(verdicts, 2);
+  return scale(sum(lsgan(verdicts[0], 0), lsgan(verdicts[1], 1)), 0.5);
 }
 
 // A training step seen from its losses. The forward passes are made once, by the constructor, and serve every
@@ -103,8 +108,7 @@ class Objective {
                         ", clean ones ", clean.shape());
     require<ShapeError>(!passes_.has(Pass::drawn) || drawn.shape() == clean.shape(),
                         "objective: clean images ", clean.shape(), ", in drawn rain ", drawn.shape());
-    if (passes_.has(Pass::background)) step_.background = encode(rainy, step_.rainy_keys);
-    if (passes_.has(Pass::identity)) step_.identity = encode(clean, step_.clean_keys);
+    restore(passes_.has(Pass::background), passes_.has(Pass::identity));
     if (passes_.has(Pass::rain)) step_.rain = networks.rain(rainy);
   }
 
@@ -128,10 +132,12 @@ class Objective {
     // comes first, at once after its pass.
     std::vector<Tensor<T>> losses(terms_.size());
     if (passes_.has(Pass::discriminator)) step.judged = step.networks.discriminator.run(step.background);
-    for (const bool is_judged : {true, false})
+    for (const bool is_judged : {true, false}) {
+      if (!is_judged && passes_.has(Pass::location)) step.located = terms::located_patches(step);
       for (std::size_t i = 0; i < terms_.size(); ++i)
         if (terms_[i].weight != 0 && terms_[i].needs.has(Pass::discriminator) == is_judged)
           losses[i] = terms_[i].loss(step);
+    }
 
     GeneratorLosses<T> result;
     for (std::size_t i = 0; i < terms_.size(); ++i) {
@@ -144,15 +150,24 @@ class Objective {
   }
 
  private:
-  // The output of G_B; `keys` are the features on the way.
-  Tensor<T> encode(const Tensor<T>& x, std::vector<Tensor<T>>& keys) const {
+  // B of O and I of clean, or one of them, and the features on the way.
+  void restore(bool background, bool identity) {
+    std::vector<Tensor<T>> inputs, outputs;
+    if (background) inputs.push_back(step_.rainy);
+    if (identity) inputs.push_back(step_.clean);
+    if (inputs.empty()) return;
     std::vector<int> taps = Networks<T>::location_taps();
     taps.push_back(Generator<T>::layers - 1);
-    std::vector<Tensor<T>> outputs = step_.networks.clean.encode(x, taps);
-    const Tensor<T> image = std::move(outputs.back());
-    outputs.pop_back();
-    for (const Tensor<T>& feature : outputs) keys.push_back(feature.detached());
-    return image;
+    for (const Tensor<T>& batch : batches_of(inputs)) {
+      std::vector<Tensor<T>> features = step_.networks.clean.encode(batch, taps);
+      outputs.push_back(features.back());
+      features.pop_back();
+      for (Tensor<T>& feature : features) feature = feature.detached();
+      step_.restored.push_back({outputs.back(), std::move(features)});
+    }
+    outputs = parts_of(outputs, inputs.size());
+    if (background) step_.background = outputs.front();
+    if (identity) step_.identity = outputs.back();
   }
 
   std::vector<Term<T>> terms_;

@@ -1,6 +1,7 @@
 // What a term of the loss needs, what it gets, and what several of them are made of.
 #pragma once
 
+#include <array>
 #include <initializer_list>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace nlcl {
 enum class Pass {
   background,     // B, and the features of O on the way
   identity,       // I, and the features of clean on the way
+  location,       // the vectors of the location contrast, for both
   rain,           // R
   discriminator,  // D(B), and the features of B on the way; D learns only if a term needs it
   drawn,          // P, which comes with the batch
@@ -26,10 +28,11 @@ enum class Pass {
 // A set of them.
 class Passes {
  public:
-  // The discriminator judges B, which is then needed too.
+  // The discriminator judges B, and the location contrast compares O with B and clean with I.
   constexpr Passes(std::initializer_list<Pass> passes = {}) {
     for (const Pass pass : passes) bits_ |= bit(pass);
-    if (has(Pass::discriminator)) bits_ |= bit(Pass::background);
+    if (has(Pass::discriminator) || has(Pass::location)) bits_ |= bit(Pass::background);
+    if (has(Pass::location)) bits_ |= bit(Pass::identity);
   }
 
   constexpr bool has(Pass pass) const { return (bits_ & bit(pass)) != 0; }
@@ -68,15 +71,30 @@ struct TermOptions {
   LayerChanges layer{};
 };
 
+// What G_B made of a batch: of O and, behind it, of clean, or of one of them (see model/batches.hpp).
+template <class T>
+struct Restored {
+  Tensor<T> images;
+  std::vector<Tensor<T>> keys;  // the features at location_taps() on the way, constants
+};
+
+// Unit vectors [M,256] of the location heads at each tap: keys of what was restored, queries at the same places of what came
+// of it.
+template <class T>
+struct LocatedPatches {
+  std::vector<Tensor<T>> queries, keys;
+};
+
 // A step as a term sees it. What no row of the table needs is absent.
 template <class T>
 struct TermInputs {
   const Networks<T>& networks;
   TermOptions options;
-  Tensor<T> rainy{}, clean{}, drawn{};                // O, clean, P; [N,H,W,3] in [-1,1]
-  Tensor<T> background{}, identity{}, rain{};         // B, I, R; [N,H,W,3]
-  std::vector<Tensor<T>> rainy_keys{}, clean_keys{};  // of location_taps() for O and clean, constants
-  typename Discriminator<T>::Output judged{};         // D(B), and the features of B
+  Tensor<T> rainy{}, clean{}, drawn{};         // O, clean, P; [N,H,W,3] in [-1,1]
+  Tensor<T> background{}, identity{}, rain{};  // B, I, R; [N,H,W,3]
+  std::vector<Restored<T>> restored{};
+  std::array<LocatedPatches<T>, 2> located{};  // of O and B, and of clean and I
+  typename Discriminator<T>::Output judged{};  // D(B), and the features of B
   Queries queries{};
 };
 
@@ -84,11 +102,16 @@ struct TermInputs {
 
 namespace terms {
 
+// Throws ShapeError unless there is a query for each image.
+inline void check_queries(const Tensor<PatchCenter>& queries, Index images) {
+  require<ShapeError>(queries.size() == images, "objective: ", queries.size(), " queries for ", images,
+                      " images");
+}
+
 // Of all images at once: the losses take them apart again, as groups of rows.
 template <class T>
 Tensor<PatchCenter> matches(const Tensor<T>& x, const Tensor<PatchCenter>& queries, Index count) {
-  require<ShapeError>(queries.size() == x.shape()[0], "objective: ", queries.size(), " queries for ",
-                      x.shape()[0], " images");
+  check_queries(queries, x.shape()[0]);
   return nearest_patches(x, queries, {.count = count});
 }
 

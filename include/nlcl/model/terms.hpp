@@ -28,8 +28,8 @@
 #include <vector>
 
 #include "nlcl/model/layer_terms.hpp"
+#include "nlcl/model/location_terms.hpp"
 #include "nlcl/model/term_inputs.hpp"
-#include "nlcl/ops/patch_nce.hpp"
 #include "nlcl/ops/pixel_losses.hpp"
 #include "nlcl/ops/relu.hpp"
 #include "nlcl/ops/scale.hpp"
@@ -59,31 +59,6 @@ namespace terms {
 template <class T>
 Tensor<T> adversarial(const TermInputs<T>& in) {
   return lsgan(in.judged.verdict, 1);
-}
-
-// Mean over images and taps. Keys are constants: the features of the input, and their projections.
-template <class T>
-Tensor<T> location(const TermInputs<T>& in, const std::vector<Tensor<T>>& keys, const Tensor<T>& output,
-                   const Tensor<PatchCenter>& queries) {
-  const std::vector<Tensor<T>> features = in.networks.clean.encode(output, Networks<T>::location_taps());
-  const Index height = output.shape()[1], width = output.shape()[2];
-  const auto centers = matches(keys.front(), queries, in.options.location_patches);
-  const auto query_vectors = in.networks.location(features, centers, height, width);
-  const auto key_vectors = [&] {
-    const NoGrad no_grad;
-    return in.networks.location(keys, centers, height, width);
-  }();
-  return mean_over_taps(keys.size(), [&](std::size_t tap) {
-    return patch_nce(query_vectors[tap], key_vectors[tap], in.options.location_temperature, queries.size());
-  });
-}
-template <class T>
-Tensor<T> location_rainy(const TermInputs<T>& in) {
-  return location(in, in.rainy_keys, in.background, in.queries.rainy);
-}
-template <class T>
-Tensor<T> location_clean(const TermInputs<T>& in) {
-  return location(in, in.clean_keys, in.identity, in.queries.clean);
 }
 
 template <class T>
@@ -155,7 +130,7 @@ std::vector<Term<T>> loss_terms() {
           {.name = "location_rainy",
            .meaning = "patches of O are found again in B",
            .weight = 1,
-           .needs = {Pass::background},
+           .needs = {Pass::location},
            .loss = terms::location_rainy<T>,
            .option = "location",
            .share = 0.5,
@@ -163,7 +138,7 @@ std::vector<Term<T>> loss_terms() {
           {.name = "location_clean",
            .meaning = "patches of a clean image are found again in I",
            .weight = 1,
-           .needs = {Pass::identity},
+           .needs = {Pass::location},
            .loss = terms::location_clean<T>,
            .option = "location",
            .share = 0.5,
