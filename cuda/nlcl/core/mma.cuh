@@ -42,9 +42,15 @@ __device__ __forceinline__ std::uint32_t round_to_bf16(float low, float high) {
 #endif
 }
 __device__ __forceinline__ std::uint32_t round_to_tf32(float value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  std::uint32_t result;
+  asm("cvt.rn.tf32.f32 %0, %1;" : "=r"(result) : "f"(value));
+  return result;
+#else
   const std::uint32_t bits = __float_as_uint(value);
   if (value != value) return bits | 0x00400000;
   return (bits + 0xfff + (bits >> 13 & 1)) & ~std::uint32_t{0x1fff};
+#endif
 }
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
