@@ -15,7 +15,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from browser import Browser, Server, check, failures, wait
+from browser import Chromium, Server, check, failures, wait
 
 book, out = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 
@@ -133,7 +133,7 @@ def find_words(browser):
 
 def main():
     out.mkdir(parents=True, exist_ok=True)
-    browser = Browser(out)
+    browser = Chromium(out)
     tests = {"receptive-field": receptive_field, "search": search, "softmax": softmax, "rain": rain}
     try:
         with Server("-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", book) as url:

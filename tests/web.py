@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""The page of tools/web in headless Chromium, as somebody uses it.
+"""The page of tools/web in headless Chromium or Firefox, as somebody uses it.
 
-web.py PAGE NLCL-DERAIN OUT [--measure]
+web.py PAGE NLCL-DERAIN OUT [--firefox] [--measure]
 
-Photographs are dropped, chosen and taken from the sample; what is saved is compared with what the program writes, and no level
-may differ by more than one. Nothing may be asked of another host. Screenshots and files are left in OUT. --measure also takes
-512 x 512 pixels on one thread, here and in the program, and a photograph of 12 megapixels.
+Photographs are dropped, chosen and taken from the sample; what is saved is compared with what the program writes, and no
+level may differ by more than one. Nothing may be asked of another host. Screenshots and files are left in OUT. --measure
+also takes 512 x 512 pixels on one core and on two, here and in the program, and a photograph of 12 megapixels.
 """
+import argparse
 import base64
 import pathlib
 import re
@@ -19,11 +20,16 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from browser import Browser, Server, check, failures, wait
+from browser import Chromium, Firefox, Server, check, failures, peak_memory, wait
 
-page, program, out = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
-measures = "--measure" in sys.argv[4:]
-patience = 240  # seconds for one photograph, on a busy machine
+arguments = argparse.ArgumentParser()
+for path in ("page", "program", "out"):
+    arguments.add_argument(path, type=lambda text: pathlib.Path(text).resolve())
+arguments.add_argument("--firefox", action="store_true")
+arguments.add_argument("--measure", action="store_true")
+arguments = arguments.parse_args()
+page, program, out = arguments.page, arguments.program, arguments.out
+patience = 900 if arguments.measure else 240  # seconds for one photograph, on a busy machine
 
 DROP = """
 const [name, type, data] = arguments, transfer = new DataTransfer();
@@ -45,10 +51,9 @@ def difference(a, b):
         return max(high for _, high in (extrema if isinstance(extrema[0], tuple) else [extrema]))
 
 
-class Page(Browser):
-    def __init__(self):
-        super().__init__(out)
-        self.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(out / "saved"))
+class Page:
+    def __init__(self, browser):
+        self.browser, self.find = browser.browser, browser.find
 
     def cards(self):
         return self.browser.find_elements(By.CSS_SELECTOR, "article")
@@ -72,6 +77,12 @@ class Page(Browser):
             raise RuntimeError(alert.text)
         return card
 
+    def refusal(self, card):
+        """The sentence, as far as it is not the name."""
+        alert = self.find("[role=alert]", card)
+        wait(alert.is_displayed, "a sentence about a bad file", patience)
+        return alert.text.split(": ", 1)[1]
+
     def press(self, selector, card):
         button = self.find(selector, card)
         self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
@@ -80,10 +91,14 @@ class Page(Browser):
 
     def save(self, card, extension, name):
         target = out / "saved" / name
+
+        def is_there():
+            return target.exists() and target.stat().st_size > 0 and not list(target.parent.glob("*.part"))
+
         target.unlink(missing_ok=True)
         Select(self.find(".format", card)).select_by_value(extension)
         self.press(".save", card)
-        wait(target.exists, f"saving {name}", 60)
+        wait(is_there, f"saving {name}", patience)
         return target
 
 
@@ -129,12 +144,7 @@ def use(page_):
             check(ours.info.get(what) == program_s.info.get(what), f"its {what}: as the program's")
         check(bool(ours.info.get("icc_profile")), "the colour profile is there")
 
-    bad = out / "letter.txt"
-    bad.write_text("Dear photograph,\n")
-    card = page_.drop(bad, "text/plain")
-    alert = page_.find("[role=alert]", card)
-    wait(alert.is_displayed, "a sentence about a bad file")
-    check(re.fullmatch("letter.txt: image: neither PNG, .* nor TGA", alert.text), f"a bad file gets one sentence: {alert.text}")
+    use_wrongly(page_, dropped)
 
     large = out / "large.png"
     Image.effect_noise((1500, 1000), 60).convert("RGB").save(large)
@@ -147,45 +157,94 @@ def use(page_):
     check(True, "and the next one is taken after that")
 
 
-def measure(page_):
-    square = out / "square.png"
+def use_wrongly(page_, good):
+    with Image.open(good) as image:
+        cut, point = out / "cut.jpg", out / "point.png"
+        image.save(cut)
+        cut.write_bytes(cut.read_bytes()[:5000])
+        image.crop((0, 0, 1, 1)).save(point)
+    letter, empty = out / "letter.png", out / "empty.jpg"
+    letter.write_text("Dear photograph,\n")
+    empty.write_bytes(b"")
+    for path, sentence in (
+            (letter, "image: neither PNG, .* nor TGA"),
+            (empty, "image: the file is empty"),
+            (cut, "jpeg: truncated, .*")):
+        said = page_.refusal(page_.drop(path))
+        check(re.fullmatch(sentence, said), f"{path.name} gets one sentence: {said}")
+    card = page_.result(page_.drop(point))
+    derain("-i", point, "-o", out / "program-point.png")
+    saved = page_.save(card, ".png", "point.png")
+    check(difference(saved, out / "program-point.png") <= 1, "a picture of one pixel: as the program's result")
+
+
+FRAMES = """
+window.longest = 0;
+let last = performance.now();
+requestAnimationFrame(function frame(now) {
+  longest = Math.max(longest, now - last);
+  last = now;
+  requestAnimationFrame(frame);
+});
+"""
+
+
+def measure(browser, url):
+    square, large = out / "square.png", out / "12-megapixels.jpg"
     with Image.open(page / "sample.jpg") as sample:
         sample.resize((512, 512)).save(square)
-        times = {"page": [], "program": []}
-        for _ in range(3):
-            card = page_.result(page_.drop(square))
-            times["page"].append(float(card.get_attribute("data-seconds")))
-            report = subprocess.run([program, "-i", square, "-o", out / "square-program.png", "--device", "cpu", "-j", "1", "-v"],
-                                    check=True, capture_output=True, text=True)
-            times["program"].append(float(re.search(r"([\d.]+) s,", report.stdout + report.stderr)[1]))
-        best = {name: min(seconds) for name, seconds in times.items()}
-        print(f"512 x 512 on one thread: page {best['page']:.2f} s, program {best['program']:.2f} s, "
-              f"{best['page'] / best['program']:.2f} times as long; all: {times}")
-        large = out / "12-megapixels.jpg"
         sample.resize((4000, 3000)).save(large, quality=92)
+
+    def in_page(cores):
+        browser.set_cores(cores)
+        browser.open(url)
+        page_ = Page(browser)
+        page_.result(page_.drop(square))  # the engines are loaded
+        card = page_.result(page_.drop(square))
+        check(int(card.get_attribute("data-helpers")) == cores, f"engines for {cores} cores")
+        return float(card.get_attribute("data-seconds"))
+
+    def in_program(threads):
+        command = [program, "-i", square, "-o", out / "square-program.png", "--device", "cpu", "-j", str(threads), "-v"]
+        report = subprocess.run(command, check=True, capture_output=True, text=True)
+        return float(re.search(r"([\d.]+) s,", report.stdout + report.stderr)[1])
+
+    for cores in (1, 2):
+        times = [(in_page(cores), in_program(cores)) for _ in range(3)]
+        ours, program_s = (min(column) for column in zip(*times))
+        print(f"512 x 512, {cores} at a time: page {ours:.2f} s, program {program_s:.2f} s, "
+              f"{ours / program_s:.2f} times as long; all: {times}")
+
+    browser.open(url)
+    browser.browser.execute_script(FRAMES)
+    page_ = Page(browser)
     card = page_.result(page_.choose(large))
-    print(f"4000 x 3000: {float(card.get_attribute('data-seconds')):.1f} s, "
-          f"{int(card.get_attribute('data-memory')) / 2**20:.0f} MiB of the module")
+    longest = browser.browser.execute_script("return longest")
+    memory = int(card.get_attribute("data-memory")) / 2**20
+    print(f"4000 x 3000: {float(card.get_attribute('data-seconds')):.1f} s, {memory:.0f} MiB of the module that holds it, "
+          f"{peak_memory(browser.process)} MiB of the browser's largest process; "
+          f"{longest:.0f} ms between two frames at the most")
+    saved = page_.save(card, ".png", "12-megapixels.png")
+    derain("-i", large, "-o", out / "program-12-megapixels.png")
+    check(difference(saved, out / "program-12-megapixels.png") <= 1, "12 megapixels: as the program's result")
 
 
 def main():
-    global patience
     (out / "saved").mkdir(parents=True, exist_ok=True)
-    page_ = Page()
+    browser = (Firefox if arguments.firefox else Chromium)(out)
     try:
         with Server("-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", page) as url:
-            page_.open(url)
-            page_.pictures("empty")
-            use(page_)
-            page_.browser.execute_script("scrollTo(0, 0)")
-            page_.pictures("results")
-            if measures:
-                patience = 900
-                measure(page_)
-            check(page_.hosts_asked() == {url}, "nothing is asked of another host")
-            check(not (complaints := page_.complaints()), f"no complaints in the console {complaints}")
+            browser.open(url)
+            browser.pictures("empty")
+            use(Page(browser))
+            browser.browser.execute_script("scrollTo(0, 0)")
+            browser.pictures("results")
+            if arguments.measure:
+                measure(browser, url)
+            check(browser.hosts_asked() == {url}, "nothing is asked of another host")
+            check(not (complaints := browser.complaints()), f"no complaints in the console {complaints}")
     finally:
-        page_.browser.quit()
+        browser.browser.quit()
     return bool(failures)
 
 

@@ -11,7 +11,7 @@ compile_module() {
   local source=$1 out=$2 calls=_${3//,/,_}
   shift 3
   local newer
-  newer=$(find "$root/include" "$source" "$root"/tools/web/{standard.hpp,progress.js} "$root"/tools/{pages.sh,"$(basename "$0")"} \
+  newer=$(find "$root/include" "$source" "$root/tools/web/standard.hpp" "$root"/tools/{pages.sh,"$(basename "$0")"} \
     -newer "$out.js" -type f 2>&1 || true)
   [ -n "$newer" ] || return 0  # where there is no module, that is what find says
 

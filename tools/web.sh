@@ -23,10 +23,9 @@ page=$root/build/web
 need_packages "${emscripten_packages[@]}" python3 >&2
 mkdir -p "$page"
 
-calls=allocate,release,result,result_size,load,open_photograph,width,height,derain,clean_pixels,rain_pixels
-calls+=,put_clean_pixels,put_rain_pixels,encode_clean,encode_rain
-compile_module "$source/engine.cpp" "$page/engine" "$calls" -sENVIRONMENT=worker -sMAXIMUM_MEMORY=4GB \
-  --js-library "$source/progress.js"
+calls=allocate,release,result,result_size,load,open_photograph,width,height,begin_tiles,tile_count,tile_height,tile_width
+calls+=,cut_tile,put_tile,derain_tile,clean_pixels,rain_pixels,put_clean_pixels,put_rain_pixels,encode_clean,encode_rain
+compile_module "$source/engine.cpp" "$page/engine" "$calls" -sENVIRONMENT=worker -sMAXIMUM_MEMORY=4GB
 
 cp "$source"/{index.html,colours.css,page.css,page.js,worker.js,icon.svg,sample.jpg} "$root/models/real.safetensors" "$page"
 if $build_only; then echo "$page"; else serve "$page" "$port"; fi

@@ -36,7 +36,7 @@ const Oddity odd_files[] = {
      "test -s out.png"},
     {"an extension in capitals", "cp photo.png A.PNG; $derain -i A.PNG -o OUT.PNG", 0, "", "OUT.PNG"},
     {"no extension", "cp photo.png photo; $derain -i photo -o out.png", 0, "", "out.png"},
-    {"an empty file", ">a.png; $derain -i a.png -o out.png", 1, "a.png: "},
+    {"an empty file", ">a.png; $derain -i a.png -o out.png", 1, "a.png: image: the file is empty"},
     {"a text with the name of a picture", "echo hello >a.png; $derain -i a.png -o out.png", 1,
      "a.png: image: neither"},
     {"the page of an error, saved as a picture",

@@ -1,4 +1,5 @@
-// The engine as the page's worker calls it: one photograph at a time, in the memory of one WebAssembly module.
+// The engine as the page's workers call it: one photograph at a time, in the memory of one WebAssembly module. Rain comes
+// off in tiles: one engine holds the photograph, cuts tiles and puts them back, and any engine makes clean ones of them.
 //
 // Bytes go in by allocate(), and come out where the last call left them: result() is their address, result_size() their
 // number. A call that returns 0 has failed, and what it left is the error, one sentence in UTF-8.
@@ -7,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <new>
@@ -30,21 +32,87 @@
 #include "nlcl/io/pixels.hpp"
 #include "nlcl/model/generator.hpp"
 #include "nlcl/model/generator_plan.hpp"
+#include "nlcl/model/tiles.hpp"
 #include "nlcl/pages/layer_pictures.hpp"
 
 using namespace nlcl;
-
-// Told by the worker's JavaScript how much of a photograph is done, 0 to 1.
-extern "C" void nlcl_progress(double part);
 
 namespace {
 
 // 64 megapixels: decoded, derained and encoded they stay under the 4 GiB that a module can address.
 constexpr Index max_pixels = Index{1} << 26;
 
+// What GeneratorPlan::in_strips() does at a stretch, for tiles that go elsewhere and come back in any order. The clean
+// layer takes the photograph's place; the rain layer is drawn as nlcl-derain --rain draws it.
+class Tiles {
+ public:
+  static constexpr Index channels = Generator<float>::image_channels;
+
+  Tiles(Photo& photo, Image& rain, Index side)
+      : photo_(photo), rain_(rain), tiling_(photo.height(), photo.width(), side), blend_(tiling_, channels) {}
+
+  Index count() const { return tiling_.size(); }
+  Shape shape() const { return tiling_.shape(1, channels); }
+
+  // The tile after the last one that was cut.
+  Tensor<float> cut() {
+    require<ShapeError>(cut_ < count(), "there are ", count(), " tiles");
+    const Index row = cut_ / columns(), top = tiling_.rows().begin(row);
+    if (cut_ % columns() == 0) {
+      rows_.resize(static_cast<std::size_t>(tiling_.rows().side() * row_size()));
+      for (Index r = 0; r < tiling_.rows().side(); ++r) read(top + r, rows_.data() + r * row_size());
+      waiting_.push_back({Tensor<float>(tiling_.shape(columns(), channels)), columns()});
+    }
+    Tensor<float> tile(shape());
+    tiling_.cut_one(rows_.data(), top, cut_++, channels, tile.mutable_data());
+    return tile;
+  }
+
+  // Tile k of the clean layer, which has been cut. A row of tiles that is whole is blended, once those before it are.
+  void put(Index k, std::span<const float> tile) {
+    const Index size = shape().size(), row = k / columns() - blended_;
+    require<ShapeError>(k < cut_ && row >= 0 && std::ssize(tile) == size, "tile ", k, " is not expected");
+    Row& to = waiting_[static_cast<std::size_t>(row)];
+    std::ranges::copy(tile, to.tiles.mutable_data() + k % columns() * size);
+    --to.missing;
+    for (; !waiting_.empty() && waiting_.front().missing == 0; waiting_.pop_front(), ++blended_)
+      blend_.add(waiting_.front().tiles.data(), [&](Index y, const float* clean) { write(y, clean); });
+  }
+
+ private:
+  struct Row {
+    Tensor<float> tiles;
+    Index missing;
+  };
+
+  Index columns() const { return tiling_.columns().count(); }
+  Index row_size() const { return tiling_.columns().size() * channels; }
+
+  void read(Index y, float* row) const {
+    std::visit([&](const auto& image) { read_row(image, y, row); }, photo_.image);
+  }
+  void write(Index y, const float* clean) {
+    std::vector<float> found(static_cast<std::size_t>(row_size()));
+    read(y, found.data());
+    std::transform(found.begin(), found.end(), clean, found.begin(),
+                   [](float o, float b) { return rain_colour(o - b); });
+    write_row(rain_, y, found.data());
+    std::visit([&](auto& image) { write_row(image, y, clean); }, photo_.image);
+  }
+
+  Photo& photo_;
+  Image& rain_;
+  Tiling tiling_;
+  TileBlend blend_;
+  std::vector<float> rows_;      // of the photograph, for the tile that is cut next
+  std::deque<Row> waiting_;      // rows of tiles that are cut and not blended
+  Index cut_ = 0, blended_ = 0;  // tiles, and rows of them
+};
+
 std::optional<GeneratorPlan> plan;
 std::optional<Photo> photo;
 std::optional<Image> rain;
+std::optional<Tiles> tiles;
 std::vector<std::byte> left;
 
 int call(const auto& body) {
@@ -62,9 +130,17 @@ int call(const auto& body) {
   return 0;
 }
 
-const Photo& opened() {
+Photo& opened() {
   require<FormatError>(photo.has_value(), "no photograph is open");
   return *photo;
+}
+Tiles& begun() {
+  require<FormatError>(tiles.has_value(), "no photograph is being derained");
+  return *tiles;
+}
+const GeneratorPlan& loaded() {
+  require<FormatError>(plan.has_value(), "no weights are loaded");
+  return *plan;
 }
 
 ByteSpan span_of(const void* bytes, std::size_t size) { return {static_cast<const std::byte*>(bytes), size}; }
@@ -103,6 +179,7 @@ int load(const void* file, std::size_t size) {
 // A file of a photograph. It stays open until another one is.
 int open_photograph(const void* file, std::size_t size) {
   return call([&] {
+    tiles.reset();
     photo.reset();
     rain.reset();
     DecodeOptions options;
@@ -115,30 +192,33 @@ int open_photograph(const void* file, std::size_t size) {
 int width() { return photo ? static_cast<int>(photo->width()) : 0; }
 int height() { return photo ? static_cast<int>(photo->height()) : 0; }
 
-// The photograph becomes its clean layer; the rain layer is drawn as nlcl-derain --rain draws it.
-int derain() {
+// The photograph becomes its clean layer when all of its tiles, cut one after the other, have been put back clean.
+int begin_tiles() {
   return call([&] {
-    opened();
-    require<FormatError>(plan.has_value(), "no weights are loaded");
-    rain = to_8_bits(*photo);
-    const auto run = [&](auto& image) {
-      plan->in_strips(
-          image.height, image.width, whole_image(image.height, image.width),
-          [&](Index y, float* row) { read_row(image, y, row); },
-          [&](Index y, const float* b) {
-            std::vector<float> r(static_cast<std::size_t>(image.width * 3));
-            read_row(image, y, r.data());
-            for (std::size_t i = 0; i < r.size(); ++i) r[i] = rain_colour(r[i] - b[i]);
-            write_row(*rain, y, r.data());
-            write_row(image, y, b);
-          },
-          [&](Index y) { nlcl_progress(static_cast<double>(y) / static_cast<double>(image.height)); });
-    };
-    std::visit(run, photo->image);
+    rain = to_8_bits(opened());
+    const Index side = loaded().tile() > 0 ? loaded().tile() : std::max(photo->height(), photo->width());
+    tiles.emplace(*photo, *rain, std::max(side, Tiling::smallest_side));
+  });
+}
+int tile_count() { return tiles ? static_cast<int>(tiles->count()) : 0; }
+int tile_height() { return tiles ? static_cast<int>(tiles->shape()[1]) : 0; }
+int tile_width() { return tiles ? static_cast<int>(tiles->shape()[2]) : 0; }
+int cut_tile() {
+  return call([&] { append(left, std::as_bytes(begun().cut().values())); });
+}
+int put_tile(int k, const float* tile, std::size_t bytes) {
+  return call([&] { begun().put(k, {tile, bytes / sizeof(float)}); });
+}
+
+// A tile of any photograph -> a clean one.
+int derain_tile(int height, int width, const float* tile, std::size_t bytes) {
+  return call([&] {
+    const Tensor<float> x({1, height, width, Tiles::channels}, {tile, bytes / sizeof(float)});
+    append(left, std::as_bytes(loaded()(x).values()));
   });
 }
 
-// What derain() found, and what it took off, as pixels: they can be put back after open_photograph() to encode them again.
+// What was found, and what was taken off, as pixels: they can be put back after open_photograph() to encode them again.
 int clean_pixels() {
   return call(
       [&] { std::visit([](const auto& image) { append(left, bytes_of_pixels(image)); }, opened().image); });

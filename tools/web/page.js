@@ -1,60 +1,62 @@
-// The page: cards of photographs, and a worker that computes for them, one task after the other.
+// The page: cards of photographs, and workers that compute for them.
 'use strict';
 
 const $ = (selector, within = document) => within.querySelector(selector);
 const say = (text) => ($('#status').textContent = text);
 
-// ---- The worker. What it is given waits in a queue, because a task is cancelled by ending the worker. ----
+// ---- Workers ----
 
-let worker = null;
-let running = null;
-const queue = [];
-let tasks = 0;
+// A worker for one kind of task, and those that wait for it: one is cancelled by ending the worker. What this returns is a
+// function: it resolves to the worker's answer, and on_part(part) is told how much is done.
+function line(kind) {
+  let worker = null, running = null, tasks = 0;
+  const waiting = [];
 
-// Resolves to the worker's answer. `first`: before those that wait. on_part(part) is told how much is done.
-function compute(order, { first = false, on_part = () => {} } = {}) {
-  const task = { order: { ...order, task: ++tasks }, on_part };
-  const answer = new Promise((resolve, reject) => Object.assign(task, { resolve, reject }));
-  first ? queue.unshift(task) : queue.push(task);
-  go_on();
-  answer.cancel = () => {
-    const waiting = queue.indexOf(task);
-    if (waiting >= 0) queue.splice(waiting, 1);
-    if (running === task) end_worker();
-  };
-  return answer;
-}
-
-function go_on() {
-  if (running || !queue.length) return;
-  if (!worker) {
-    worker = new Worker('worker.js');
-    worker.onmessage = hear;
-    worker.onerror = (event) => {
-      event.preventDefault();
-      const task = running;
-      end_worker();
-      if (task) task.reject(new Error(event.message || 'the engine cannot be loaded'));
-    };
+  function go_on() {
+    if (running || !waiting.length) return;
+    if (!worker) {
+      worker = new Worker('worker.js');
+      worker.onmessage = hear;
+      worker.onerror = (event) => {
+        event.preventDefault();
+        const task = running;
+        end();
+        if (task) task.reject(new Error(event.message || 'the engine cannot be loaded'));
+      };
+    }
+    running = waiting.shift();
+    worker.postMessage(running.order);
   }
-  running = queue.shift();
-  worker.postMessage(running.order);
+
+  function hear({ data }) {
+    if (!running || data.task !== running.order.task) return;
+    if ('part' in data) return running.on_part(data.part);
+    const task = running;
+    running = null;
+    data.error ? task.reject(new Error(data.error)) : task.resolve(data.done);
+    go_on();
+  }
+
+  function end() {
+    if (worker) worker.terminate();
+    worker = running = null;
+    go_on();
+  }
+
+  return (order, on_part = () => {}) => {
+    const task = { order: { ...order, kind, task: ++tasks }, on_part };
+    const answer = new Promise((resolve, reject) => Object.assign(task, { resolve, reject }));
+    waiting.push(task);
+    go_on();
+    answer.cancel = () => {
+      if (running === task) return end();
+      if (waiting.includes(task)) waiting.splice(waiting.indexOf(task), 1);
+    };
+    return answer;
+  };
 }
 
-function hear({ data }) {
-  if (!running || data.task !== running.order.task) return;
-  if ('part' in data) return running.on_part(data.part);
-  const task = running;
-  running = null;
-  data.error ? task.reject(new Error(data.error)) : task.resolve(data.done);
-  go_on();
-}
-
-function end_worker() {
-  if (worker) worker.terminate();
-  worker = running = null;
-  go_on();
-}
+const derain = line('derain'), encode = line('encode'); // one photograph can be saved while another is computed
 
 // ---- A photograph ----
 
@@ -74,11 +76,9 @@ function add(file) {
     button.onclick = () => remove(card);
   }
 
-  const answer = compute({ kind: 'derain', file }, {
-    on_part: (part) => {
-      bar.value = part;
-      $('.state', card).textContent = `${Math.round(100 * part)} %`;
-    },
+  const answer = derain({ file, cores: navigator.hardwareConcurrency || 1 }, (part) => {
+    bar.value = part;
+    $('.state', card).textContent = `${Math.round(100 * part)} %`;
   });
   $('.cancel', card).onclick = () => {
     answer.cancel();
@@ -107,7 +107,7 @@ async function show(card, file, result) {
   card.urls = [];
   const url = (blob) => (card.urls.push(URL.createObjectURL(blob)), card.urls.at(-1));
   const file_of = async (layer, kind) =>
-    (files[layer + kind] ??= (await compute({ kind: 'encode', file, layer, pixels: layers[layer], extension: kind }, { first: true })).saved);
+    (files[layer + kind] ??= (await encode({ file, layer, pixels: layers[layer], extension: kind })).saved);
 
   const stage = $('.stage', card), before = $('.before', card), after = $('.after', card), format = $('.format', card);
   card.style.setProperty('--shape', width / height);
@@ -117,7 +117,7 @@ async function show(card, file, result) {
   after.alt = `${file.name}, without rain`;
   await before.decode().catch(() => {});
   if (before.naturalWidth !== width || before.naturalHeight !== height)  // the browser does not know the format
-    before.src = url((await compute({ kind: 'encode', file, layer: 'clean', extension: '.png' }, { first: true })).saved);
+    before.src = url((await encode({ file, layer: 'clean', extension: '.png' })).saved);
   await after.decode().catch(() => {});
 
   slide(stage, file.name);
@@ -126,8 +126,8 @@ async function show(card, file, result) {
   const facts = [`${width} × ${height}`, `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`];
   $('.facts', card).textContent = facts.join(' · ');
   $('.facts', card).title = result.warnings;
-  card.dataset.seconds = seconds;
-  card.dataset.memory = result.memory;
+  const { helpers, memory } = result;
+  Object.assign(card.dataset, { seconds, helpers, memory });
 
   const layer = $('.layer', card), save = $('.save', card);
   const shown = () => (layer.getAttribute('aria-pressed') === 'true' ? 'rain' : 'clean');

@@ -20,9 +20,9 @@ namespace nlcl {
 template <class T>
 inline constexpr Index tile_columns = 2 * Pack<T>::width;
 
-// As many rows as fit: 2 accumulators each, beside two registers for B and one for A.
+// As many rows as fit, up to 12: 2 accumulators each, beside two registers for B and one for A.
 template <class T>
-inline constexpr int tile_rows = Pack<T>::registers == 32 ? 12 : 6;
+inline constexpr int tile_rows = std::min(12, (Pack<T>::registers - 3) / 2);
 
 template <class T, int Rows>
 struct Tile {

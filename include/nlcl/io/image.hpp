@@ -27,6 +27,7 @@ namespace nlcl {
 // Throws FormatError for content that is of no format of the table, for a damaged or truncated file, and, before anything
 // is allocated, for more pixels than the limit.
 inline Photo decode_photo(ByteSpan file, DecodeOptions options = {}) {
+  require<FormatError>(!file.empty(), "image: the file is empty");
   options.max_pixels = std::min(options.max_pixels, DecodeOptions().max_pixels);
   for (const ImageFormat& format : image_formats())
     if (format.is_format_of(file)) return format.decode(file, options);
