@@ -24,11 +24,11 @@ int rounds(int lanes, int words, const auto& word_of) {
 int main() {
   // conv2d_weight_sums: a quarter of a warp reads slots of 16 bytes at member * pitch + group.
   for (int pitch = 8; pitch <= 12; ++pitch)
-    std::printf("WeightTile, pitch %2d: %d\n", pitch,
+    std::printf("WeightTile, pitch %2d: rounds to load %d\n", pitch,
                 rounds(8, 4, [=](int lane) { return (lane % 4 * pitch + lane / 4) * 4; }));
   // matrix_product: a warp stores one number each, at (k, i).
   for (const int pitch : {32, 33, 36})
-    std::printf("SharedSlice, pitch %2d: %d to store, %d to load\n", pitch,
+    std::printf("SharedSlice, pitch %2d: rounds to store %d, to load %d\n", pitch,
                 rounds(32, 1, [=](int lane) { return lane % 8 * pitch + lane / 8; }),
                 rounds(8, 4, [=](int lane) { return lane * 4; }));
 }

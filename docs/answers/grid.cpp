@@ -17,7 +17,7 @@ int main() {
         *to++ = static_cast<float>(row + random.uniform(-move, move));
         *to++ = static_cast<float>(column + random.uniform(-move, move));
       }
-    std::printf("moved by up to %5.3f: TwoNN %6.1f, Levina and Bickel with K = 10 %4.1f, with 40 %4.1f\n",
+    std::printf("moved by up to %5.3f: TwoNN %7.2g, Levina and Bickel with K = 10 %4.1f, with 40 %4.1f\n",
                 move, two_nn(points), levina_bickel(points), levina_bickel(points, 40));
   }
 }
