@@ -22,6 +22,7 @@
 #include "nlcl/train/communicator.hpp"
 #include "nlcl/train/loader.hpp"
 #include "nlcl/train/mpi.hpp"
+#include "nlcl/train/nccl.hpp"
 #include "nlcl/train/report.hpp"
 #include "nlcl/train/run_directory.hpp"
 #include "nlcl/train/samples.hpp"
@@ -558,15 +559,25 @@ void measure(Options& o, CLI::App& app, const Data& data) {
                                            Trainer::memory(o.trainer, o.batch * o.crop * o.crop)))));
 }
 
+// The ranks as their GPUs see each other, where they can; else null.
+std::unique_ptr<Communicator> gpus_of([[maybe_unused]] Communicator& ranks, [[maybe_unused]] Device device) {
+#ifdef NLCL_NCCL
+  if (ranks.size() > 1) return nccl_communicator(ranks, device);
+#endif
+  return nullptr;
+}
+
 int train(Options& o, CLI::App& app, Communicator& ranks) {
   std::optional<Data> data;
-  std::optional<Run> run;
   together(ranks, [&] {
     prepare(o, app, ranks);
     data.emplace(o);
     measure(o, app, *data);
-    run.emplace(o, *data, configuration_of(app), ranks);
   });
+  const std::unique_ptr<Communicator> gpus = gpus_of(ranks, o.trainer.device);
+  Communicator& speaking = gpus ? *gpus : ranks;
+  std::optional<Run> run;
+  together(ranks, [&] { run.emplace(o, *data, configuration_of(app), speaking); });
   return run->train();
 }
 

@@ -29,6 +29,7 @@
 #include "nlcl/ops/soft_match.cuh"
 #include "nlcl/ops/sum.cuh"
 #include "nlcl/train/adam.cuh"
+#include "nlcl/train/nccl.cuh"
 
 namespace nlcl {
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# One training on several machines, which all see the folders and have nlcl-train built with NLCL_MPI:
+# One training on several machines, which all see the folders and have nlcl-train built with NLCL_MPI,
+# and with NLCL_NCCL if they have GPUs:
 #   train-mpi.sh HOSTS run --rainy photos/rain --clean photos/dry --steps 20000
 # HOSTS has a line `name slots=N` for each machine, N processes there. A step has 8 batches, whoever takes them: the sum of all
 # N divides 8, and the same run goes on with another number of processes by `train-mpi.sh HOSTS run --resume`.

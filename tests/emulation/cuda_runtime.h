@@ -1,7 +1,7 @@
 // The part of the CUDA runtime that this project uses, on the CPU. g++ and clang compile the .cuh files against
 // it as they are.
 //
-// Two devices exist. Their memory cannot be touched but by kernels and copies that run on the device, so a
+// Four devices exist. Their memory cannot be touched but by kernels and copies that run on the device, so a
 // device's pointer that host code reads ends the program, as does one of another device in a kernel.
 #pragma once
 
@@ -164,8 +164,12 @@ inline cudaError_t cudaGetLastError() { return cudaSuccess; }  // errors are ret
 
 // ---- Devices ----
 
+struct cudaUUID_t {
+  char bytes[16];
+};
 struct cudaDeviceProp {
   char name[256];
+  cudaUUID_t uuid;
   std::size_t totalGlobalMem;
   int major, minor, multiProcessorCount;
 };
@@ -214,7 +218,11 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
 
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int number) {
   const emulation::Device& device = emulation::Device::at(number);
-  *properties = {"emulated", device.memory_limit(), device.capability / 10, device.capability % 10,
+  *properties = {"emulated",
+                 {{static_cast<char>('a' + number)}},
+                 device.memory_limit(),
+                 device.capability / 10,
+                 device.capability % 10,
                  emulation::Device::processors};
   return cudaSuccess;
 }

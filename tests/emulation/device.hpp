@@ -18,7 +18,7 @@ namespace emulation {
 
 class Device {
  public:
-  static constexpr int count = 2, processors = 4;
+  static constexpr int count = 4, processors = 4;
 
   static Device& at(int number) {
     static Device devices[count];

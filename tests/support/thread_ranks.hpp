@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "nlcl/core/tensor.hpp"
 #include "nlcl/train/communicator.hpp"
 
 namespace nlcl::test {
@@ -39,13 +40,14 @@ class ThreadRank final : public Communicator {
   }
 
   // As over a network: each rank adds up its part, and all get it.
-  void add_in_order(std::span<float> total, std::span<const float> values) override {
-    meeting_.values[here()] = values;
-    meeting_.totals[here()] = total;
+  void add_in_order(Tensor<float>& total, const Tensor<float>& values) override {
+    const auto size = static_cast<std::size_t>(total.size());
+    meeting_.values[here()] = values.values();
+    meeting_.totals[here()] = {total.mutable_data(), size};
     meeting_.together.arrive_and_wait();
-    for (std::size_t i = part_begin(total.size(), rank_, size());
-         i < part_begin(total.size(), rank_ + 1, size()); ++i) {
-      float sum = total[i];
+    for (std::size_t i = part_begin(size, rank_, this->size()); i < part_begin(size, rank_ + 1, this->size());
+         ++i) {
+      float sum = meeting_.totals[here()][i];
       for (const std::span<const float> theirs : meeting_.values) sum += theirs[i];
       for (const std::span<float> theirs : meeting_.totals) theirs[i] = sum;
     }

@@ -1,5 +1,6 @@
 #include "nlcl/train/communicator.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <string>
@@ -16,9 +17,10 @@ TEST_CASE("a rank alone", "[train]") {
   CHECK(alone.rank() == 0);
   CHECK(alone.size() == 1);
   CHECK(alone.gather("x") == std::vector<std::string>{"x"});
-  std::vector<float> total{1, 2};
-  alone.add_in_order(total, std::vector<float>{10, 20});
-  CHECK(total == std::vector<float>{11, 22});
+  Tensor<float> total({2}, {1, 2});
+  alone.add_in_order(total, Tensor<float>({2}, {10, 20}));
+  CHECK(total.values()[0] == 11);
+  CHECK(total.values()[1] == 22);
   CHECK_NOTHROW(require_same(alone, "images", [] { return std::string("x"); }));
 }
 
@@ -48,12 +50,13 @@ TEST_CASE("sums are in the order of the ranks, on all of them", "[train]") {
       backwards[i] += values[static_cast<std::size_t>(ranks - 1 - rank)][i];
     }
   REQUIRE(expected != backwards);  // the order can be told from the sums
-  std::vector<std::vector<float>> found(ranks, std::vector<float>(11, -0.0f));
+  std::vector<Tensor<float>> found(ranks);
   on_ranks(ranks, [&](Communicator& here) {
     const auto rank = static_cast<std::size_t>(here.rank());
-    here.add_in_order(found[rank], values[rank]);
+    found[rank] = Tensor<float>::full({11}, -0.0f);
+    here.add_in_order(found[rank], Tensor<float>({11}, values[rank]));
   });
-  for (const auto& row : found) CHECK(row == expected);
+  for (const Tensor<float>& sums : found) CHECK(std::ranges::equal(sums.values(), expected));
 }
 
 TEST_CASE("what goes wrong on one rank is told to all", "[train]") {

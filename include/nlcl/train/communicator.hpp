@@ -4,7 +4,6 @@
 // is done in together(), so that none waits for another that is gone.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <exception>
@@ -13,7 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "nlcl/core/elementwise.hpp"
 #include "nlcl/core/error.hpp"
+#include "nlcl/core/tensor.hpp"
 
 namespace nlcl {
 
@@ -34,8 +35,11 @@ class Communicator {
   virtual std::vector<std::string> gather(const std::string& mine) = 0;
 
   // total += the values of rank 0, then those of rank 1, and so on: the same bits on all ranks, in whatever order they
-  // arrive. All ranks have the same total before, and as many values.
-  virtual void add_in_order(std::span<float> total, std::span<const float> values) = 0;
+  // arrive. All ranks have the same total before, of one axis, and as many values, both on the device that it computes on.
+  virtual void add_in_order(Tensor<float>& total, const Tensor<float>& values) = 0;
+
+  // Whether add_in_order() is work of the devices alone, which can be recorded (core/cuda.hpp).
+  virtual bool can_be_recorded() const { return false; }
 
   // The last thing that a rank does. False if others do not come to their end within some seconds: they wait for something
   // that this one, where an error of its own has come between, will not say; then it has to end with an error, which ends all.
@@ -48,9 +52,10 @@ class Alone final : public Communicator {
   int rank() const override { return 0; }
   int size() const override { return 1; }
   std::vector<std::string> gather(const std::string& mine) override { return {mine}; }
-  void add_in_order(std::span<float> total, std::span<const float> values) override {
-    std::ranges::transform(total, values, total.begin(), [](float sum, float value) { return sum + value; });
+  void add_in_order(Tensor<float>& total, const Tensor<float>& values) override {
+    update(total, values, Plus{});
   }
+  bool can_be_recorded() const override { return true; }
 };
 
 // The numbers that each rank has, by rank.

@@ -5,13 +5,12 @@
 // one part, as a ring's all-reduce does, and a sum in a fixed order costs no more than one in any.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "nlcl/autograd/tape.hpp"
+#include "nlcl/core/join.hpp"
 #include "nlcl/train/communicator.hpp"
 
 namespace nlcl {
@@ -28,27 +27,23 @@ class GradientSum {
     if (ranks_.size() == 1) return sum_.add(make());
     Gradients<float> mine;
     together(ranks_, [&] { mine = make(); });
-    if (total_.empty())
-      std::erase_if(parameters_, [&](const auto& parameter) { return !mine.has(parameter); });
-    std::vector<float> values;
-    for (const Tensor<float>& parameter : parameters_) {
-      const Tensor<float> gradient = mine.of(parameter).to(Device::cpu());
-      values.insert(values.end(), gradient.values().begin(), gradient.values().end());
-    }
-    total_.resize(values.size(), -0.0f);  // what a sum may begin with: -0 + x is x, also for -0
-    ranks_.add_in_order(total_, values);
+    if (!total_) std::erase_if(parameters_, [&](const auto& parameter) { return !mine.has(parameter); });
+    std::vector<Tensor<float>> values;
+    for (const Tensor<float>& parameter : parameters_) values.push_back(mine.of(parameter));
+    const Tensor<float> joined = join(values);
+    // What a sum may begin with: -0 + x is x, also for -0.
+    if (!total_) total_ = Tensor<float>::full(joined.shape(), -0.0f, joined.device());
+    ranks_.add_in_order(total_, joined);
   }
 
   // What was added.
   Gradients<float> take() {
     if (ranks_.size() == 1) return std::move(sum_);
+    std::vector<Shape> shapes;
+    for (const Tensor<float>& parameter : parameters_) shapes.push_back(parameter.shape());
+    std::vector<Tensor<float>> values = split(total_, shapes);
     Gradients<float> result;
-    std::span<const float> left = total_;
-    for (const Tensor<float>& parameter : parameters_) {
-      const auto count = static_cast<std::size_t>(parameter.size());
-      result.insert(parameter, Tensor<float>(parameter.shape(), left.first(count)).to(parameter.device()));
-      left = left.subspan(count);
-    }
+    for (std::size_t i = 0; i < values.size(); ++i) result.insert(parameters_[i], std::move(values[i]));
     return result;
   }
 
@@ -56,7 +51,7 @@ class GradientSum {
   Communicator& ranks_;
   std::vector<Tensor<float>> parameters_;  // once something was added, those that have gradients
   Gradients<float> sum_;                   // of the only rank
-  std::vector<float> total_;               // of several, in the order of their parameters
+  Tensor<float> total_;                    // of several, in the order of their parameters
 };
 
 }  // namespace nlcl

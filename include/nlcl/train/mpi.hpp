@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "nlcl/core/error.hpp"
+#include "nlcl/core/tensor.hpp"
 #include "nlcl/train/communicator.hpp"
 
 namespace nlcl {
@@ -57,7 +58,29 @@ class MpiCommunicator final : public Communicator {
     return all;
   }
 
-  void add_in_order(std::span<float> total, std::span<const float> values) override {
+  void add_in_order(Tensor<float>& total, const Tensor<float>& values) override {
+    Tensor<float> sum = total.to(Device::cpu());
+    add_in_order(std::span(sum.mutable_data(), static_cast<std::size_t>(sum.size())),
+                 values.to(Device::cpu()).values());
+    if (total.device().is_cuda()) total.assign(sum);
+  }
+
+  bool end() override {
+    if (is_ended_) return *is_ended_;
+    MPI_Request all_are_here = MPI_REQUEST_NULL;
+    MPI_Ibarrier(of_end_, &all_are_here);
+    int are_here = 0;
+    for (int waited = 0; waited < patience && !are_here; ++waited) {
+      MPI_Test(&all_are_here, &are_here, MPI_STATUS_IGNORE);
+      if (!are_here) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    if (are_here) MPI_Finalize();
+    is_ended_ = are_here != 0;
+    return *is_ended_;
+  }
+
+ private:
+  void add_in_order(std::span<float> total, std::span<const float> values) {
     Parts of_all(size_);
     for (int rank = 0; rank < size_; ++rank)
       of_all.counts[static_cast<std::size_t>(rank)] =
@@ -76,21 +99,6 @@ class MpiCommunicator final : public Communicator {
                    of_all.begins.data(), MPI_FLOAT, MPI_COMM_WORLD);
   }
 
-  bool end() override {
-    if (is_ended_) return *is_ended_;
-    MPI_Request all_are_here = MPI_REQUEST_NULL;
-    MPI_Ibarrier(of_end_, &all_are_here);
-    int are_here = 0;
-    for (int waited = 0; waited < patience && !are_here; ++waited) {
-      MPI_Test(&all_are_here, &are_here, MPI_STATUS_IGNORE);
-      if (!are_here) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    if (are_here) MPI_Finalize();
-    is_ended_ = are_here != 0;
-    return *is_ended_;
-  }
-
- private:
   static constexpr int patience = 1000;  // hundredths of a second
 
   // What each rank has of an array: how many, and from where on.

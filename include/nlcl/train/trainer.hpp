@@ -25,6 +25,7 @@
 #include "nlcl/train/communicator.hpp"
 #include "nlcl/train/gradient_sum.hpp"
 #include "nlcl/train/loader.hpp"
+#include "nlcl/train/recorded_step.hpp"
 #include "nlcl/train/term_gradients.hpp"
 #include "nlcl/train/trainer_options.hpp"
 
@@ -97,11 +98,14 @@ class Trainer {
     generator_adam_.set_steps(step_);
     discriminator_adam_.begin_step(rate * options_.discriminator_rate);
     generator_adam_.begin_step(rate);
-    if (batches_of_step(batches) > 1) return compute(batches);
-    const Queries queries = draw(batches[0], 0);
+    std::vector<Queries> queries;
+    for (std::size_t i = 0; i < batches.size(); ++i)
+      queries.push_back(draw(batches[i], i * ranks() + static_cast<std::size_t>(ranks_.rank())));
     if constexpr (has_cuda)
-      if (device().is_cuda() && options_.graph && !cuda::is_synchronous()) return replay(batches[0], queries);
-    compute(batches[0], queries);
+      if (device().is_cuda() && options_.graph && ranks_.can_be_recorded() && !cuda::is_synchronous())
+        return recorded_.run(device(), batches, queries,
+                             [this](const auto& here, const auto& at) { compute(here, at); });
+    compute(batches, queries);
   }
 
   Losses finish() {
@@ -185,14 +189,6 @@ class Trainer {
     return only;
   }
 
-  // What a recorded step reads, and the step.
-  struct Recording {
-    Batch batch;
-    Queries queries;
-    Precision precision;
-    cuda::Graph graph;  // absent until the second step
-  };
-
   Device device() const { return options_.device; }
 
   Queries draw(const Batch& batch, std::size_t part) const {
@@ -200,10 +196,18 @@ class Trainer {
     return Queries::draw(batch.rainy.shape(), random);
   }
 
-  // A step of one batch. On a CUDA device it asks nothing of the CPU.
-  void compute(const Batch& batch, const Queries& queries) {
+  // A step. On a CUDA device it asks nothing of the CPU, where the ranks ask nothing of it.
+  void compute(const std::vector<Batch>& batches, const std::vector<Queries>& queries) {
     noted_.clear();
     const cuda::PackedWeights::Use use(packed_);
+    if (batches_of_step(batches) > 1)
+      compute_sum(batches, queries);
+    else
+      compute_one(batches[0], queries[0]);
+    update_averages();
+  }
+
+  void compute_one(const Batch& batch, const Queries& queries) {
     const Batch here = on_device(batch);
     const Queries at = queries.to(device());
     Tape<float> tape;  // one forward pass serves both steps
@@ -211,13 +215,10 @@ class Trainer {
     if (options_.objective.needs(Pass::discriminator))
       discriminator_adam_.update_parameters(discriminator_gradients(objective.background(), here.clean, 1));
     generator_adam_.update_parameters(generator_gradients(tape, objective, at, 1));
-    update_averages();
   }
 
-  // A step of several, here or on all ranks.
-  void compute(const std::vector<Batch>& batches) {
-    noted_.clear();
-    const cuda::PackedWeights::Use use(packed_);
+  // Of several batches, here or on all ranks.
+  void compute_sum(const std::vector<Batch>& batches, const std::vector<Queries>& queries) {
     const double share = 1.0 / static_cast<double>(batches_of_step(batches));
     if (options_.objective.needs(Pass::discriminator)) {
       GradientSum of_discriminator = gradient_sum();
@@ -236,13 +237,12 @@ class Trainer {
     for (std::size_t i = 0; i < batches.size(); ++i)
       of_generators.add([&] {
         const Batch here = on_device(batches[i]);
-        const Queries at = draw(here, i * ranks() + static_cast<std::size_t>(ranks_.rank())).to(device());
+        const Queries at = queries[i].to(device());
         Tape<float> tape;
         const Objective<float> objective(networks_, options_.objective, here.rainy, here.clean, here.drawn);
         return generator_gradients(tape, objective, at, share);
       });
     generator_adam_.update_parameters(of_generators.take());
-    update_averages();
   }
 
   std::size_t ranks() const { return static_cast<std::size_t>(ranks_.size()); }
@@ -253,30 +253,6 @@ class Trainer {
     for_each_parameter(networks_,
                        [&](const std::string&, const Tensor<float>& value) { parameters.push_back(value); });
     return {ranks_, std::move(parameters)};
-  }
-
-  // The same as compute(), to the bit. The first step of a kind is computed as it comes: it finds whatever is
-  // wrong, and loads the kernels, which cannot be done while recording.
-  void replay(const Batch& batch, const Queries& queries) {
-    if (!recording_ || !(recording_->batch.rainy.shape() == batch.rainy.shape()) ||
-        recording_->precision != precision()) {
-      recording_.reset();
-      recording_ = Recording{{}, {}, precision(), {}};
-      for (auto part : Batch::parts())
-        if (batch.*part) recording_->batch.*part = (batch.*part).to(device()).clone();
-      for (auto search : Queries::searches())
-        recording_->queries.*search = (queries.*search).to(device()).clone();
-      return compute(recording_->batch, recording_->queries);
-    }
-    for (auto part : Batch::parts())
-      if (batch.*part) (recording_->batch.*part).assign(batch.*part);
-    for (auto search : Queries::searches()) (recording_->queries.*search).assign(queries.*search);
-    if (!recording_->graph) {
-      cuda::pool(device().index).trim();  // what the first step took: the graph takes its own
-      recording_->graph =
-          cuda::record(device().index, [&] { compute(recording_->batch, recording_->queries); });
-    }
-    recording_->graph.replay();
   }
 
   Batch on_device(const Batch& batch) const {
@@ -310,7 +286,7 @@ class Trainer {
     const std::size_t names = options_.objective.terms.size() + 2;  // and the discriminator's and the total
     const Shape shape{static_cast<Index>(parts * names)};
     if (losses_ && losses_.shape() == shape) return;
-    recording_.reset();  // it writes to the old ones
+    recorded_.forget();  // it writes to the old ones
     losses_ = Tensor<float>::zeros(shape, device());
   }
 
@@ -383,7 +359,7 @@ class Trainer {
   };
   std::vector<Noted> noted_;  // of the step; a recorded one notes what it noted when it was recorded
   Tensor<float> losses_;      // their values
-  std::optional<Recording> recording_;
+  RecordedStep recorded_;
 };
 
 }  // namespace nlcl
