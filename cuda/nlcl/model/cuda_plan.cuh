@@ -137,23 +137,11 @@ struct ResidualSource {
     for (int k = 0; k < Width; ++k) value[k] += x[k];
     return value;
   }
-  __device__ __forceinline__ void keep(Index offset, const Vector<4>& value) const {
+  template <int Width>
+  __device__ __forceinline__ void keep(Index offset, const Vector<Width>& value) const {
     if (sum) store(sum + offset, value);
   }
 };
-
-// As conv2d asks for it.
-template <class Reader>
-struct PlanSource : Reader {
-  __device__ __forceinline__ Vector<4> four(Index offset, int n, int c) const {
-    return Reader::template read<4>(offset, n, c);
-  }
-  __device__ __forceinline__ float one(Index offset, int n, int c) const {
-    return Reader::template read<1>(offset, n, c)[0];
-  }
-};
-template <class Reader>
-PlanSource(Reader) -> PlanSource<Reader>;
 
 // ---- What becomes of a tile ----
 
@@ -162,11 +150,10 @@ struct PlanResult {
   Number* y;
   TileStatistics statistics{};  // where a norm follows
 
-  template <class Tile>
-  __device__ __forceinline__ void store(const Conv2dShape& s, const TilePlace<Tile>& place,
-                                        Sums<Tile::groups>& sums) const {
+  template <class Place, class Sums>
+  __device__ __forceinline__ void store(const Conv2dShape& s, const Place& place, Sums& sums) const {
     NLCL_UNROLL
-    for (int i = 0; i < Tile::groups; ++i) {
+    for (int i = 0; i < Place::pixels; ++i) {
       const int row = place.row(i), column = place.column(i);
       if (row >= s.out_height || column >= s.out_width) continue;
       const Index pixel = (Index{place.n} * s.out_height + row) * s.out_width + column;
@@ -176,11 +163,12 @@ struct PlanResult {
   }
 
  private:
-  template <int Rows>
-  __device__ __forceinline__ static void store_channels(Number* to, Sums<Rows>& sums, int i) {
-    constexpr int width = 16 / static_cast<int>(sizeof(Number));  // 16 bytes at once
+  template <class Sums>
+  __device__ __forceinline__ static void store_channels(Number* to, Sums& sums, int i) {
+    constexpr int most = 16 / static_cast<int>(sizeof(Number));  // 16 bytes at once
+    constexpr int width = Sums::channels < most ? Sums::channels : most;
     NLCL_UNROLL
-    for (int first = 0; first < 8; first += width) {
+    for (int first = 0; first < Sums::channels; first += width) {
       Vector<width> value;
       NLCL_UNROLL
       for (int j = 0; j < width; ++j) value[j] = sums.at(i, first + j);
@@ -249,7 +237,7 @@ class PlanRun {
 
   void tail() {
     const Conv2dShape s = conv2d_shape({y_.shape(), tail_.weight.shape(), tail_.options});
-    launch_dot<DotTile<3, 8, 4>>(s, PlanSource{PlainSource<Number>{y_.data()}}, tail_.weight, tail_.bias,
+    launch_dot<DotTile<3, 8, 4>>(s, PlainSource<Number>{y_.data()}, tail_.weight, tail_.bias,
                                  TensorResult{result_.mutable_data()});
   }
 
@@ -258,7 +246,7 @@ class PlanRun {
   void pass(const Reader& reader, const PackedConvolution& conv, bool norm_follows) {
     PlanResult<Number> result{.y = next_y_.mutable_data()};
     if (norm_follows) result.statistics = sums_.statistics(next_norm_);
-    launch_tiles<Format, PlanTile>(shape_, tiles_, PlanSource{reader}, conv.weight, conv.bias, result);
+    launch_tiles<Format, PlanTile>(shape_, tiles_, reader, conv.weight, conv.bias, result);
     if (norm_follows) std::swap(norm_, next_norm_);
     std::swap(y_, next_y_);
   }

@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(Tile::threads, 4)
         for (int o = 0; o < Tile::out; ++o) w[o] = panel.as<Vector<4>>((tap * Tile::out + o) * s.in + c);
         NLCL_UNROLL
         for (int i = 0; i < Tile::pixels; ++i) {
-          const Vector<4> value = reader.pixel(top, left + i * s.stride, c);
+          const Vector<4> value = reader.template pixel<4>(top, left + i * s.stride, c);
           NLCL_UNROLL
           for (int o = 0; o < Tile::out; ++o) {
             NLCL_UNROLL

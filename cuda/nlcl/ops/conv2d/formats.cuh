@@ -10,7 +10,34 @@
 
 namespace nlcl::cuda {
 
+// The sums of a lane of conv2d_tiles, whose warp has 8 * Groups pixels and 32 output channels: `channels` neighbouring
+// channels, of `pixels` neighbouring pixels in every eight. Pixel i and channel j of them:
+template <int Groups>
+struct ProductSums {
+  static constexpr int pixels = 1, channels = 8;
+  static constexpr int next_pixel = 4;  // as many lanes on
+  float d[Groups][channels];
+
+  __device__ static int first_pixel() { return lane() / 4; }
+  __device__ static int first_channel() { return lane() % 4 * channels; }
+  __device__ __forceinline__ float& at(int i, int j) { return d[i][j]; }
+};
+// As the matrix instructions leave them, where the weight is A and pixels are B: rows are channels. Row `group` of
+// instruction t and the row 8 below are channels 2 * t and 2 * t + 1 of the lane's four.
+template <int Groups>
+struct MatrixSums {
+  static constexpr int pixels = 2, channels = 4;
+  static constexpr int next_pixel = 1;
+  float d[Groups][2][4];
+
+  __device__ static int first_pixel() { return lane() % 4 * pixels; }
+  __device__ static int first_channel() { return lane() / 4 * channels; }
+  __device__ __forceinline__ float& at(int i, int j) { return d[i / 2][j / 2][j % 2 * 2 + i % 2]; }
+};
+
 struct Float32 {
+  template <int Groups>
+  using TileSums = ProductSums<Groups>;
   static constexpr Precision precision = Precision::float32;
   static constexpr int pair = 1;  // numbers in a word
   static constexpr bool on_tensor_cores = false;
@@ -18,6 +45,8 @@ struct Float32 {
   __device__ static std::uint32_t word(float value, float) { return __float_as_uint(value); }
 };
 struct Tf32 {
+  template <int Groups>
+  using TileSums = MatrixSums<Groups>;
   static constexpr Precision precision = Precision::tf32;
   static constexpr int pair = 1;
   static constexpr bool on_tensor_cores = true;
@@ -28,6 +57,8 @@ struct Tf32 {
   }
 };
 struct Bf16 {
+  template <int Groups>
+  using TileSums = MatrixSums<Groups>;
   static constexpr Precision precision = Precision::bf16;
   static constexpr int pair = 2;
   static constexpr bool on_tensor_cores = true;
@@ -43,13 +74,10 @@ using Slots = DynamicShared<uint4>;
 
 // Four or eight neighbouring channels as a slot.
 template <class Format>
-__device__ __forceinline__ uint4 slot_of_channels(const Vector<4> (&v)[Format::pair]) {
-  if constexpr (Format::pair == 1)
-    return {Format::word(v[0][0], 0), Format::word(v[0][1], 0), Format::word(v[0][2], 0),
-            Format::word(v[0][3], 0)};
-  else
-    return {Format::word(v[0][0], v[0][1]), Format::word(v[0][2], v[0][3]), Format::word(v[1][0], v[1][1]),
-            Format::word(v[1][2], v[1][3])};
+__device__ __forceinline__ uint4 slot_of_channels(const Vector<4 * Format::pair>& v) {
+  constexpr int pair = Format::pair, other = pair - 1;
+  return {Format::word(v[0], v[other]), Format::word(v[pair], v[pair + other]),
+          Format::word(v[2 * pair], v[2 * pair + other]), Format::word(v[3 * pair], v[3 * pair + other])};
 }
 
 // Four channels of one pixel, or of two, as a slot.
@@ -60,42 +88,46 @@ __device__ __forceinline__ uint4 slot_of_pixels(const Vector<4> (&v)[Format::pai
           Format::word(v[0][2], v[other][2]), Format::word(v[0][3], v[other][3])};
 }
 
-// The sums of a lane: of `Rows` rows that stand 8 apart (or are four neighbours, see there) and 8 neighbouring
-// columns. They lie as the matrix instructions leave them, d[i / 2][j % 4][i % 2 * 2 + j / 4]: column j of the eight
-// is column 2 * member + j / 4 of product j % 4. Hence column n of product q stands for column 4 * n + q of the
+// The sums of a lane of conv2d_weight_sums: of `Rows` rows that stand 8 apart (or are four neighbours, see there) and 8
+// neighbouring columns. They lie as the matrix instructions leave them, d[i / 2][j % 4][i % 2 * 2 + j / 4]: column j of the
+// eight is column 2 * member + j / 4 of product j % 4. Hence column n of product q stands for column 4 * n + q of the
 // result, and a lane can store 32 bytes at once.
 template <int Rows>
 struct Sums {
+  static constexpr int channels = 8;
   float d[Rows / 2][4][4];
 
   __device__ __forceinline__ float& at(int i, int j) { return d[i / 2][j % 4][i % 2 * 2 + j / 4]; }
 };
 
-// The eight sums of row i, of which `count` are stored.
-template <int Rows>
-__device__ __forceinline__ void store_row(float* to, Sums<Rows>& sums, int i, int count, bool aligned) {
-  const auto value = [&](int j) { return sums.at(i, j); };
-  if (aligned && count >= 8) {
-    store(to, Vector<4>{{value(0), value(1), value(2), value(3)}});
-    store(to + 4, Vector<4>{{value(4), value(5), value(6), value(7)}});
+// The sums of row i, of which `count` are stored.
+template <class Sums>
+__device__ __forceinline__ void store_row(float* to, Sums& sums, int i, int count, bool aligned) {
+  if (aligned && count >= Sums::channels) {
+    NLCL_UNROLL
+    for (int j = 0; j < Sums::channels; j += 4)
+      store(to + j, Vector<4>{{sums.at(i, j), sums.at(i, j + 1), sums.at(i, j + 2), sums.at(i, j + 3)}});
     return;
   }
   NLCL_UNROLL
-  for (int j = 0; j < 8; ++j)
-    if (j < count) to[j] = value(j);
+  for (int j = 0; j < Sums::channels; ++j)
+    if (j < count) to[j] = sums.at(i, j);
 }
 
 // Row i += `count` numbers.
-template <int Rows>
-__device__ __forceinline__ void add_row(Sums<Rows>& sums, int i, const float* from, int count, bool aligned) {
-  if (aligned && count >= 8) {
-    const Vector<4> v[2] = {load<4>(from), load<4>(from + 4)};
+template <class Sums>
+__device__ __forceinline__ void add_row(Sums& sums, int i, const float* from, int count, bool aligned) {
+  if (aligned && count >= Sums::channels) {
     NLCL_UNROLL
-    for (int j = 0; j < 8; ++j) sums.at(i, j) += v[j / 4][j % 4];
+    for (int j = 0; j < Sums::channels; j += 4) {
+      const Vector<4> v = load<4>(from + j);
+      NLCL_UNROLL
+      for (int k = 0; k < 4; ++k) sums.at(i, j + k) += v[k];
+    }
     return;
   }
   NLCL_UNROLL
-  for (int j = 0; j < 8; ++j)
+  for (int j = 0; j < Sums::channels; ++j)
     if (j < count) sums.at(i, j) += from[j];
 }
 

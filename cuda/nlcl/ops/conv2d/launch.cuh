@@ -27,10 +27,10 @@ TilePlan tile_plan(const Conv2dShape& s, int pair) {
     const int channels = windows ? s.depth() : s.in;
     p.taps_high = windows ? 1 : s.kernel_height, p.taps_wide = windows ? 1 : s.kernel_width;
     p.packing = {ceil_divide(channels, 16 * pair), p.taps_high * p.taps_wide, Tile::across, windows};
-    p.rows = Tile::rows + p.taps_high - 1, p.columns = Tile::columns + p.taps_wide - 1;
+    p.rows = Tile::rows + p.taps_high - 1, p.columns = Tile::columns + p.taps_wide - 1, p.pitch = Tile::pitch;
     p.steps_in_shared = std::min(2, p.steps());
   };
-  lay_out(s.in <= 4 || s.stride > 1);
+  lay_out(s.in <= 4 || s.stride > 1 || s.kernel_width > Tile::most_taps_wide);
   if (p.shared_slots() > most_shared_slots) lay_out(true);
   p.tiles_down = ceil_divide(s.out_height, Tile::rows),
   p.tiles_across = ceil_divide(s.out_width, Tile::columns);

@@ -19,8 +19,9 @@ namespace nlcl::cuda {
 // In shared memory a pixel has planes of four slots, 16 words: 16 channels, or 32 in bf16. The weight of a plane, a
 // tap and 32 output channels is a panel of 128 slots, in the order in which lanes read it:
 //
-//     tensor cores   [4 products][8 columns][4 members]: a lane's slot is its part of B for two instructions, where
-//                    word j of member m is row m or m + 4 of the first, and then of the second: 4 * m + j of the plane
+//     tensor cores   [2 halves][2 instructions][8 groups][4 members]: a lane's slot is its part of A for an instruction,
+//                    of output channels 4 * group + 2 * instruction and the next one, words 4 * member + 2 * half and
+//                    the next one of the plane: the channel is the faster of the two
 //     float32        [16 channels][8 slots of output channels]
 inline constexpr int panel_slots = 128;
 
@@ -57,19 +58,23 @@ __device__ void pack_weight(const PackSlot& what, int slot) {
     const bool exists = c < channels && o < s.out;
     return exists ? what.weight[s.weight_place(tap * channels + c, o)] : 0.0f;
   };
-  Vector<4> v[Format::pair];
   int within = slot % panel_slots;
+  uint4 packed;
   if constexpr (Format::on_tensor_cores) {  // neighbouring threads take neighbouring output channels
-    const int o = within % 32, member = within / 32;
-    NLCL_UNROLL
-    for (int k = 0; k < 4 * Format::pair; ++k)
-      v[k / 4][k % 4] = value((plane * 16 + member * 4) * Format::pair + k, first + o);
-    within = (o % 4 * 8 + o / 4) * 4 + member;
+    const int o = within % 16 * 2, member = within / 16 % 4, half = within / 64;
+    const auto word = [&](int j, int k) {
+      const int c = (plane * 16 + member * 4 + half * 2 + j) * Format::pair;
+      return Format::word(value(c, first + o + k), Format::pair == 2 ? value(c + 1, first + o + k) : 0.0f);
+    };
+    packed = {word(0, 0), word(0, 1), word(1, 0), word(1, 1)};
+    within = ((half * 2 + o / 2 % 2) * 8 + o / 4) * 4 + member;
   } else {
+    Vector<4> v;
     NLCL_UNROLL
-    for (int k = 0; k < 4; ++k) v[0][k] = value(plane * 16 + within / 8, first + within % 8 * 4 + k);
+    for (int k = 0; k < 4; ++k) v[k] = value(plane * 16 + within / 8, first + within % 8 * 4 + k);
+    packed = slot_of_channels<Format>(v);
   }
-  what.to[slot / panel_slots * panel_slots + within] = slot_of_channels<Format>(v);
+  what.to[slot / panel_slots * panel_slots + within] = packed;
 }
 
 __global__ void pack_weights(SlotTable<PackSlot> weights) {

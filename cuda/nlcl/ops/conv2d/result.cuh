@@ -8,15 +8,20 @@
 
 namespace nlcl::cuda {
 
-// What a lane has of a tile when its sums are complete: of pixel(i) the output channels o .. o + 7.
-template <class Tile>
+// What a lane has of a tile when its sums are complete: of pixel i of `pixels` the output channels from o on.
+template <class Tile, class Sums>
 struct TilePlace {
-  int n, tile;    // the image, and which of its tiles
-  int top, left;  // the lane's first pixel; the others follow 8 apart, row by row of the tile
+  static constexpr int pixels = Tile::groups * Sums::pixels;
+
+  int n, tile;  // the image, and which of its tiles
+  int top,
+      left;  // the lane's first pixel; the others follow in groups that stand 8 apart, row by row of the tile
   int o;
 
-  __device__ __forceinline__ int row(int i) const { return top + 8 * i / Tile::columns; }
-  __device__ __forceinline__ int column(int i) const { return left + 8 * i % Tile::columns; }
+  __device__ __forceinline__ int row(int i) const { return top + 8 * (i / Sums::pixels) / Tile::columns; }
+  __device__ __forceinline__ int column(int i) const {
+    return left + 8 * (i / Sums::pixels) % Tile::columns + i % Sums::pixels;
+  }
 };
 
 // A result says what becomes of a tile. Here it is stored to a tensor, added to another of its shape if there is one.
@@ -26,12 +31,11 @@ struct TensorResult {
 
   __device__ __forceinline__ void store(Index at, float sum) const { y[at] = plus ? sum + plus[at] : sum; }
 
-  template <class Tile>
-  __device__ __forceinline__ void store(const Conv2dShape& s, const TilePlace<Tile>& place,
-                                        Sums<Tile::groups>& sums) const {
+  template <class Place, class Sums>
+  __device__ __forceinline__ void store(const Conv2dShape& s, const Place& place, Sums& sums) const {
     if (place.o >= s.out) return;
     NLCL_UNROLL
-    for (int i = 0; i < Tile::groups; ++i) {
+    for (int i = 0; i < Place::pixels; ++i) {
       const int row = place.row(i), column = place.column(i);
       if (row >= s.out_height || column >= s.out_width) continue;
       const Index pixel = (Index{place.n} * s.out_height + row) * s.out_width + column;

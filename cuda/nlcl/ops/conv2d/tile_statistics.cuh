@@ -26,35 +26,37 @@ inline constexpr int tile_channels = 32;  // one block makes all channels of its
 
 // The sums of a tile around its first pixel, to the first 32 threads: each gets those of one channel, but for their count.
 // All threads of the block must call it.
-template <class Tile>
-__device__ __forceinline__ StripSums sums_of_tile(const Conv2dShape& s, const TilePlace<Tile>& place,
-                                                  Sums<Tile::groups>& sums) {
+template <class Tile, class Sums>
+__device__ __forceinline__ StripSums sums_of_tile(const Conv2dShape& s, const TilePlace<Tile, Sums>& place,
+                                                  Sums& sums) {
+  constexpr int pixels = TilePlace<Tile, Sums>::pixels, channels = Sums::channels;
   unsigned exists = 0;  // bit i: the lane's pixel i is within the image
   NLCL_UNROLL
-  for (int i = 0; i < Tile::groups; ++i)
+  for (int i = 0; i < pixels; ++i)
     if (place.row(i) < s.out_height && place.column(i) < s.out_width) exists |= 1u << i;
   __shared__ SharedArray<float, tile_channels> shift;
   __shared__ SharedArray<float, Tile::warps, 2, tile_channels> parts;
-  const int first_channel = lane() % 4 * 8;
-  if (thread().x < 4) {
+  const int first_channel = Sums::first_channel();
+  const bool has_first_pixel = Sums::first_pixel() == 0;
+  if (warp() == 0 && has_first_pixel) {
     NLCL_UNROLL
-    for (int j = 0; j < 8; ++j) shift[first_channel + j] = sums.at(0, j);
+    for (int j = 0; j < channels; ++j) shift[first_channel + j] = sums.at(0, j);
   }
   block_sync();
   NLCL_UNROLL
-  for (int j = 0; j < 8; ++j) {
+  for (int j = 0; j < channels; ++j) {
     const int channel = first_channel + j;
     const float center = shift[channel];
     float sum = 0, square_sum = 0;
     NLCL_UNROLL
-    for (int i = 0; i < Tile::groups; ++i) {
+    for (int i = 0; i < pixels; ++i) {
       const float d = exists >> i & 1 ? sums.at(i, j) - center : 0.0f;
       sum += d, square_sum += d * d;
     }
     NLCL_UNROLL
-    for (int bits = 4; bits < warp_size; bits *= 2)  // the lanes with the same channels
+    for (int bits = Sums::next_pixel; bits < Sums::next_pixel * 8 / Sums::pixels; bits *= 2)
       sum += shuffle_xor(sum, bits), square_sum += shuffle_xor(square_sum, bits);
-    if (lane() < 4) parts(warp(), 0, channel) = sum, parts(warp(), 1, channel) = square_sum;
+    if (has_first_pixel) parts(warp(), 0, channel) = sum, parts(warp(), 1, channel) = square_sum;
   }
   block_sync();
   StripSums total{};
@@ -94,9 +96,9 @@ struct TileStatistics {
   StoreStatistics store{};
 
   // All threads of the block must call it.
-  template <class Tile>
-  __device__ __forceinline__ void add(const Conv2dShape& s, const TilePlace<Tile>& place,
-                                      Sums<Tile::groups>& sums) const {
+  template <class Tile, class Sums>
+  __device__ __forceinline__ void add(const Conv2dShape& s, const TilePlace<Tile, Sums>& place,
+                                      Sums& sums) const {
     StripSums of_tile = sums_of_tile(s, place, sums);
     const int below = s.out_height - place.tile / tiles_across * Tile::rows;
     const int beside = s.out_width - place.tile % tiles_across * Tile::columns;
@@ -123,9 +125,8 @@ struct TileStatistics {
 struct ResultWithStatistics : TensorResult {
   TileStatistics statistics;
 
-  template <class Tile>
-  __device__ __forceinline__ void store(const Conv2dShape& s, const TilePlace<Tile>& place,
-                                        Sums<Tile::groups>& sums) const {
+  template <class Place, class Sums>
+  __device__ __forceinline__ void store(const Conv2dShape& s, const Place& place, Sums& sums) const {
     TensorResult::store(s, place, sums);
     statistics.add(s, place, sums);
   }

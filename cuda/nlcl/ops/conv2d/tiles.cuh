@@ -23,6 +23,8 @@ namespace nlcl::cuda {
 template <int Rows, int Columns, int Across>
 struct PixelTile {
   static constexpr int rows = Rows, columns = Columns, pixels = Rows * Columns, across = Across;
+  static constexpr int most_taps_wide = 4;                    // of a kernel; a wider one makes windows
+  static constexpr int pitch = columns + most_taps_wide - 1;  // pixels of a row in shared memory
   static constexpr int warps = 4, threads = warps * warp_size;
   static constexpr int groups = pixels / (warps / across) / 8;  // of 8 pixels, for each warp
   static constexpr int rows_of_warp = groups * 8 / columns;
@@ -34,12 +36,12 @@ using SmallTile = PixelTile<8, 8, 2>;  // where pixels are few
 struct TilePlan {
   Packing packing;
   int taps_high, taps_wide;      // of the kernel, or 1 and 1 for windows
-  int rows, columns;             // of x in shared memory
+  int rows, columns, pitch;      // of x in shared memory
   int steps_in_shared;           // rows of taps whose weights are there at once: two in turn, or all
   int tiles_down, tiles_across;  // of an image
   int tiles, tiles_per_block;
 
-  __host__ __device__ int x_slots() const { return rows * columns * 4; }
+  __host__ __device__ int x_slots() const { return rows * pitch * 4; }
   __host__ __device__ int step_slots() const { return taps_wide * packing.across * panel_slots; }
   __host__ __device__ int steps() const { return packing.planes * taps_high; }
   int shared_slots() const { return x_slots() + steps_in_shared * step_slots(); }
@@ -50,16 +52,15 @@ template <class Format, class Tile, class Source>
 __device__ __forceinline__ void read_plane(const Conv2dShape& s, const TilePlan& p,
                                            const PixelReader<Source>& x, int top, int left, int plane,
                                            const Slots& to) {
-  const int slot = lane() % 4, c = (plane * 4 + slot) * 4 * Format::pair;
-  Vector<4> v[Format::pair];
+  constexpr int width = 4 * Format::pair;  // channels of a slot
+  const int slot = lane() % 4, c = (plane * 4 + slot) * width;
   if (p.packing.windows) {
-    const WindowNumbers first(s, c), second(s, c + 4);
+    const WindowNumbers<width> numbers(s, c);
     for (int pixel = thread().x / 4; pixel < p.rows * p.columns; pixel += Tile::threads / 4) {
       const int row = top + pixel / Tile::columns * s.stride;
       const int column = left + pixel % Tile::columns * s.stride;
-      v[0] = first.of(x, row, column);
-      if constexpr (Format::pair == 2) v[1] = second.of(x, row, column);
-      to[pixel * 4 + slot] = slot_of_channels<Format>(v);
+      to[(pixel / Tile::columns * Tile::pitch + pixel % Tile::columns) * 4 + slot] =
+          slot_of_channels<Format>(numbers.of(x, row, column));
     }
     return;
   }
@@ -67,33 +68,34 @@ __device__ __forceinline__ void read_plane(const Conv2dShape& s, const TilePlan&
   for (int row = warp(); row < p.rows; row += Tile::warps) {
     const bool own_row = own(row - s.top, Tile::rows);
     for (int column = lane() / 4; column < p.columns; column += 8) {
-      NLCL_UNROLL
-      for (int h = 0; h < Format::pair; ++h)
-        v[h] = x.pixel(top + row, left + column, c + 4 * h, own_row && own(column - s.left, Tile::columns));
-      to[(row * p.columns + column) * 4 + slot] = slot_of_channels<Format>(v);
+      const bool is_own = own_row && own(column - s.left, Tile::columns);
+      to[(row * Tile::pitch + column) * 4 + slot] =
+          slot_of_channels<Format>(x.template pixel<width>(top + row, left + column, c, is_own));
     }
   }
 }
 
 // sums += the product of one tap: pixels whose plane begins at slot place(i), and a panel. On the tensor cores, slot
-// `member` of a pixel has what the lane needs for two instructions, and eight lanes read 128 bytes without a conflict.
+// `member` of a pixel has what the lane needs for two instructions, and eight lanes read 128 bytes without a conflict. A
+// slot is B as it is read, and one of the panel is A: registers that follow each other, which nothing has to move.
 template <class Format, int Groups, class PlaceOf>
-__device__ __forceinline__ void add_tap(Sums<Groups>& sums, const Slots& x, const PlaceOf& place,
-                                        const Slots& weight, int panel) {
+__device__ __forceinline__ void add_tap(typename Format::template TileSums<Groups>& sums, const Slots& x,
+                                        const PlaceOf& place, const Slots& weight, int panel) {
   const int member = lane() % 4;
   if constexpr (Format::on_tensor_cores) {
-    uint4 b[4];
+    uint4 b[Groups];
     NLCL_UNROLL
-    for (int q = 0; q < 4; ++q) b[q] = weight[panel + q * 32 + lane()];
+    for (int i = 0; i < Groups; ++i) b[i] = x[place(i) + member];
     NLCL_UNROLL
-    for (int i = 0; i < Groups; i += 2) {
-      const uint4 upper = x[place(i) + member], lower = x[place(i + 1) + member];
+    for (int half = 0; half < 2; ++half) {  // of the plane's channels
       NLCL_UNROLL
-      for (int q = 0; q < 4; ++q)
-        Format::multiply(sums.d[i / 2][q], {upper.x, lower.x, upper.y, lower.y}, {b[q].x, b[q].y});
-      NLCL_UNROLL
-      for (int q = 0; q < 4; ++q)
-        Format::multiply(sums.d[i / 2][q], {upper.z, lower.z, upper.w, lower.w}, {b[q].z, b[q].w});
+      for (int t = 0; t < 2; ++t) {  // 16 output channels, and 16 more
+        const uint4 a = weight[panel + (2 * half + t) * 32 + lane()];
+        NLCL_UNROLL
+        for (int i = 0; i < Groups; ++i)
+          Format::multiply(sums.d[i][t], {a.x, a.y, a.z, a.w},
+                           {half ? b[i].z : b[i].x, half ? b[i].w : b[i].y});
+      }
     }
   } else {
     NLCL_UNROLL
@@ -108,7 +110,7 @@ __device__ __forceinline__ void add_tap(Sums<Groups>& sums, const Slots& x, cons
         NLCL_UNROLL
         for (int i = 0; i < Groups; ++i) {
           NLCL_UNROLL
-          for (int j = 0; j < 8; ++j) sums.at(i, j) += a[i][k] * b[j / 4][j % 4];
+          for (int j = 0; j < sums.channels; ++j) sums.at(i, j) += a[i][k] * b[j / 4][j % 4];
         }
       }
     }
@@ -122,7 +124,9 @@ template <class Format, class Tile, class Source, class Result>
 __global__ void __launch_bounds__(Tile::threads, Format::blocks)
     conv2d_tiles(Conv2dShape s, TilePlan p, Source x, const uint4* __restrict__ weight,
                  const float* __restrict__ bias, Result y) {
-  const int group = lane() / 4, member = lane() % 4, side = warp() % Tile::across;
+  using Sums = typename Format::template TileSums<Tile::groups>;
+  using Place = TilePlace<Tile, Sums>;
+  const int group = lane() / 4, side = warp() % Tile::across;
   const int first_row = warp() / Tile::across * Tile::rows_of_warp;
   const Slots x_tile = dynamic_shared<uint4>(p.x_slots());
   const Slots panels = dynamic_shared<uint4>(p.steps_in_shared * p.step_slots(), p.x_slots() * 16);
@@ -141,18 +145,18 @@ __global__ void __launch_bounds__(Tile::threads, Format::blocks)
   };
   for (int step = 0; step < p.steps_in_shared && step < steps_to_fetch; ++step) fetch(step);
 
-  const int o = (block().y * Tile::across + side) * 32 + member * 8;  // the lane's first output channel
-  int step = 0;                                                       // of all tiles
+  const int o = (block().y * Tile::across + side) * 32 + Sums::first_channel();  // the lane's
+  int step = 0;                                                                  // of all tiles
   for (int tile = first_tile; tile < last_tile; ++tile) {
     const int n = tile / (p.tiles_down * p.tiles_across), within = tile % (p.tiles_down * p.tiles_across);
     const int top = within / p.tiles_across * Tile::rows, left = within % p.tiles_across * Tile::columns;
     const PixelReader<Source> reader(x, s, n);
-    Sums<Tile::groups> sums;
+    Sums sums;
     NLCL_UNROLL
-    for (int j = 0; j < 8; ++j) {
+    for (int j = 0; j < Sums::channels; ++j) {
       const float start = bias && o + j < s.out ? bias[o + j] : 0.0f;
       NLCL_UNROLL
-      for (int i = 0; i < Tile::groups; ++i) sums.at(i, j) = start;
+      for (int i = 0; i < Place::pixels; ++i) sums.at(i, j) = start;
     }
 
     for (int plane = 0; plane < p.packing.planes; ++plane) {
@@ -165,17 +169,18 @@ __global__ void __launch_bounds__(Tile::threads, Format::blocks)
         // The loads of further taps would take registers from the sums.
         NLCL_NO_UNROLL
         for (int v = 0; v < p.taps_wide; ++v) {
-          const int row_slots = p.columns * 4, first = (first_row + u) * row_slots + (group + v) * 4;
+          const int first = ((first_row + u) * Tile::pitch + group + v) * 4;
           const auto place = [&](int i) {
-            return first + 8 * i / Tile::columns * row_slots + 8 * i % Tile::columns * 4;
+            return first + (8 * i / Tile::columns * Tile::pitch + 8 * i % Tile::columns) * 4;
           };
-          add_tap<Format>(sums, x_tile, place, panels,
-                          step % p.steps_in_shared * step_slots + (v * Tile::across + side) * panel_slots);
+          add_tap<Format, Tile::groups>(
+              sums, x_tile, place, panels,
+              step % p.steps_in_shared * step_slots + (v * Tile::across + side) * panel_slots);
         }
       }
     }
 
-    y.store(s, TilePlace<Tile>{n, within, top + first_row, left + group, o}, sums);
+    y.store(s, Place{n, within, top + first_row, left + Sums::first_pixel(), o}, sums);
   }
 }
 

@@ -119,7 +119,7 @@ __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
     block_sync();  // the last tile is not needed any more
     if (p.windows) {
       for (int i = 0; i < p.units_per_block; ++i) {
-        const WindowNumbers numbers(s, (first_unit + i) * 32 + slot * 4);
+        const WindowNumbers<4> numbers(s, (first_unit + i) * 32 + slot * 4);
         for (int pixel = thread().x / 8; pixel < rows * columns; pixel += threads / 8) {
           const int row = pixel / columns, column = pixel % columns;
           NLCL_UNROLL
@@ -133,14 +133,15 @@ __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
         for (int column = lane() / 8; column < p.columns; column += 4) {
           NLCL_UNROLL
           for (int h = 0; h < Format::pair; ++h)
-            v[h] = x_reader.pixel(x_top + row + h * rows, x_left + column, c + slot * 4);
+            v[h] = x_reader.template pixel<4>(x_top + row + h * rows, x_left + column, c + slot * 4);
           x_tile[(row * p.columns + column) * pitch + slot] = slot_of_pixels<Format>(v);
         }
     }
     for (int pixel = thread().x / 8; pixel < rows * columns; pixel += threads / 8) {
       NLCL_UNROLL
       for (int h = 0; h < Format::pair; ++h)
-        v[h] = dy_reader.pixel(top + pixel / columns + h * rows, left + pixel % columns, o + slot * 4);
+        v[h] = dy_reader.template pixel<4>(top + pixel / columns + h * rows, left + pixel % columns,
+                                           o + slot * 4);
       dy_tile[pixel * pitch + slot] = slot_of_pixels<Format>(v);
     }
     block_sync();
