@@ -31,10 +31,10 @@ void print(double alike) {
       holds[way] += low <= 5 && 5 <= high;
     }
   }
-  std::printf(
-      "%3.0f %% in common: images again %.2f long, holds the 5 in %3d of %d; groups again %.2f long, in "
-      "%3d\n",
-      100 * alike, length[0], holds[0], runs, length[1], holds[1]);
+  std::printf("%2.0f %% in common\n", 100 * alike);
+  for (const int way : {0, 1})
+    std::printf("  %s drawn again: %.2f long, holds the truth %2d times of %d\n", way ? "groups" : "images",
+                length[way], holds[way], runs);
 }
 
 int main() {
