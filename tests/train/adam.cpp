@@ -228,17 +228,22 @@ TEST_CASE("parameters of one adam are on one device", "[train]") {
         "adam: p1 is on cuda:0, parameters before it on cpu");
 }
 
-TEST_CASE("a moving average, on both devices", "[train]") {
-  Tensor<float> mean({2}, {1, 2});
-  const Tensor<float> value({2}, {3, 6});
-  const MovingAverage<float> average{{}, 0.75f};
-  if (cuda_is_there()) {
-    Tensor<float> there = mean.to(cuda_device);
-    update(there, value.to(cuda_device), average);
-    CHECK(there.to(Device::cpu())(0) == 1.5f);
-    CHECK(there.to(Device::cpu())(1) == 3);
-  }
-  update(mean, value, average);
-  CHECK(mean(0) == 1.5f);
-  CHECK(mean(1) == 3);
+TEST_CASE("moving averages, on both devices", "[train]") {
+  const Tensors<float> values{Tensor<float>({2}, {3, 6}), Tensor<float>({1, 1}, {-4})};
+  const auto check = [&](Device device) {
+    Tensors<float> means{Tensor<float>({2}, {1, 2}).to(device), Tensor<float>({1, 1}, {8}).to(device)}, news;
+    for (const Tensor<float>& value : values) news.push_back(value.to(device));
+    const std::uint64_t version = means[1].version();
+    update_averages(means, news, MovingAverage<float>{0.75f});
+    CHECK(means[1].version() > version);
+    for (Tensor<float>& mean : means) mean = mean.to(Device::cpu());
+    CHECK(means[0](0) == 1.5f);
+    CHECK(means[0](1) == 3);
+    CHECK(means[1](0, 0) == 5);
+  };
+  check(Device::cpu());
+  if (cuda_is_there()) check(cuda_device);
+  Tensors<float> none;
+  CHECK(message_of<ShapeError>([&] { update_averages(none, values, MovingAverage<float>{}); }) ==
+        "average: 0 means of 2 values");
 }

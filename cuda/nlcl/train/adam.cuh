@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "nlcl/core/elementwise.cuh"
 #include "nlcl/core/slots.cuh"
 #include "nlcl/train/adam.hpp"
 
@@ -21,6 +20,14 @@ void adam(const AdamUpdate<float>& update, const Tensor<AdamFactors<float>>& fac
   launch_slots<adam_kernel>(factors.device(), slots, update, factors.data());
 }
 
-template void update(Tensor<float>&, const Tensor<float>&, const MovingAverage<float>&);
+__global__ void average_kernel(MovingAverage<float> average, SlotTable<AverageSlot> slots) {
+  slots.each(
+      [&](const AverageSlot& slot, std::int64_t i) { slot.mean[i] = average(slot.mean[i], slot.value[i]); });
+}
+
+void update_averages(Device device, const MovingAverage<float>& average,
+                     const std::vector<AverageSlot>& slots) {
+  launch_slots<average_kernel>(device, slots, average);
+}
 
 }  // namespace nlcl::cuda

@@ -39,9 +39,9 @@ struct AdamUpdate {
   }
 };
 
-// A mean over about 1 / (1 - keep) steps: update(mean, value, MovingAverage{{}, keep}).
+// A mean over about 1 / (1 - keep) steps.
 template <class T>
-struct MovingAverage : MapFunction {
+struct MovingAverage {
   T keep;
   NLCL_BOTH T operator()(T mean, T value) const { return keep * mean + (1 - keep) * value; }
 };
@@ -54,10 +54,34 @@ struct AdamSlot {
   std::int64_t size;
 };
 
+struct AverageSlot {
+  float* mean;
+  const float* value;
+  std::int64_t size;
+};
+
+void update_averages(Device device, const MovingAverage<float>& average,
+                     const std::vector<AverageSlot>& slots);
 void adam(const AdamUpdate<float>& update, const Tensor<AdamFactors<float>>& factors,
           const std::vector<AdamSlot>& slots);
 
 }  // namespace cuda
+
+// Each of `means` with the value at its place in `values`, all of them on one device.
+template <class T>
+void update_averages(std::vector<Tensor<T>>& means, const std::vector<Tensor<T>>& values,
+                     const MovingAverage<T>& average) {
+  require<ShapeError>(means.size() == values.size(), "average: ", means.size(), " means of ", values.size(),
+                      " values");
+  if constexpr (on_cuda<T>)
+    if (!means.empty() && means.front().device().is_cuda()) {
+      std::vector<cuda::AverageSlot> slots;
+      for (std::size_t i = 0; i < means.size(); ++i)
+        slots.push_back({means[i].mutable_data(), values[i].data(), means[i].size()});
+      return cuda::update_averages(means.front().device(), average, slots);
+    }
+  for (std::size_t i = 0; i < means.size(); ++i) update(means[i], values[i], average);
+}
 
 template <class T>
 class Adam {

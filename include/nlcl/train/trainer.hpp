@@ -331,18 +331,15 @@ class Trainer {
 
   void update_averages() {
     if (!average_) return;
-    update_average(networks_.clean, average_->first);
-    update_average(networks_.rain, average_->second);
-  }
-
-  void update_average(Generator<float>& from, Generator<float>& to) {
-    std::vector<Tensor<float>> weights;
-    for_each_parameter(from,
-                       [&](const std::string&, const Tensor<float>& value) { weights.push_back(value); });
-    std::size_t next = 0;
-    const MovingAverage<float> average{{}, static_cast<float>(options_.average)};
-    for_each_parameter(
-        to, [&](const std::string&, Tensor<float>& value) { update(value, weights[next++], average); });
+    std::vector<Tensor<float>> means, values;
+    const auto add_to = [](std::vector<Tensor<float>>& all) {
+      return [&all](const std::string&, const Tensor<float>& value) { all.push_back(value); };
+    };
+    for (Generator<float>* generator : {&networks_.clean, &networks_.rain})
+      for_each_parameter(*generator, add_to(values));
+    for (Generator<float>* generator : {&average_->first, &average_->second})
+      for_each_parameter(*generator, add_to(means));
+    nlcl::update_averages(means, values, MovingAverage<float>{static_cast<float>(options_.average)});
   }
 
   TrainerOptions options_;
