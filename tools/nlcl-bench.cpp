@@ -469,7 +469,8 @@ std::vector<Benchmark> benchmarks() {
     all.push_back(convolution(direction, 3, 32, 3));
     all.push_back(convolution(direction, 4, 64, 128));
   }
-  for (const auto& benchmark : moving("instance_norm", InstanceNorm<float>{instance_norm_eps, {}, {}}, 1))
+  for (const auto& benchmark :
+       moving("instance_norm", InstanceNorm<float>{instance_norm_eps, {{}, 1}, {}, {}}, 1))
     all.push_back(benchmark);
   for (const auto& benchmark : moving("relu", Relu<float>{}, 1)) all.push_back(benchmark);
   for (const auto& benchmark : moving("leaky_relu", LeakyRelu<float>{0.2f, {}}, 1)) all.push_back(benchmark);

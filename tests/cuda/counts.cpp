@@ -5,10 +5,12 @@
 #include <cstdint>
 
 #include "counters.hpp"
+#include "device.hpp"
 #include "nlcl/core/storage.hpp"
 #include "nlcl/core/tensor.hpp"
 #include "nlcl/model/generator_plan.hpp"
 #include "nlcl/ops/sum.hpp"
+#include "nlcl/train/trainer.hpp"
 #include "support/cuda.hpp"
 #include "support/precision.hpp"
 #include "support/tensors.hpp"
@@ -108,5 +110,30 @@ TEST_CASE("the plan waits for nothing, and has few launches", "[cuda]") {
     CHECK(of_plan.launches + of_plan.copies + of_plan.fills <= (tile == 0 ? 37 : 40));
   }
   cuda::pool(cuda_device.index).trim();  // nobody finds memory there that was never filled
+}
+
+TEST_CASE("a step of training has few launches, and moves little", "[cuda]") {
+  const emulation::WithChoices with;
+  with->only_counts = true;
+  emulation::Device& emulated = emulation::Device::at(cuda_device.index);
+  const std::size_t limit = emulated.memory_limit();
+  emulated.set_memory_limit(~std::size_t{0});  // none of it is touched
+  for (const auto& [precision, most_megabytes] :
+       {std::pair(Precision::tf32, 19630), {Precision::bf16, 14140}}) {
+    CAPTURE(text(precision));
+    const WithPrecision with_precision(precision);
+    TrainerOptions options;
+    options.objective.layer_contrast.pooled = true;
+    options.device = cuda_device;
+    Trainer trainer(options);
+    const auto image = Tensor<float>::zeros({1, 256, 256, 3});
+    const auto step = [&] { trainer.start({{image, image, {}}}); };
+    step(), step();  // computed, and recorded
+    const emulation::Counts of_step = counts_of(step);
+    CHECK(of_step.launches + of_step.copies + of_step.fills <= 970);
+    CHECK(of_step.bytes <= std::int64_t{most_megabytes} * 1'000'000);
+  }
+  emulated.set_memory_limit(limit);
+  cuda::pool(cuda_device.index).trim();
 }
 #endif

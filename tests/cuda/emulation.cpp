@@ -274,9 +274,9 @@ TEST_CASE("sums over many blocks are the same in whatever order the blocks run",
   to(generator, device);
   const CudaPlan plan(generator);
   const auto results = [&] {
-    const cuda::InstanceNormResult norm = cuda::instance_norm(x, 1e-5);
+    const cuda::InstanceNormResult norm = cuda::instance_norm(x, 1e-5, {{}, 1});
     const Conv2dSizes sizes(x.shape(), {1, 1, 132, 132}, {});
-    Tensors<float> all{norm.y, cuda::instance_norm_gradient(norm.y, norm.inverse_deviation, dy),
+    Tensors<float> all{norm.y, cuda::instance_norm_gradient(norm.y, norm.inverse_deviation, dy, {{}, 1}),
                        cuda::conv2d_bias_gradient(sizes, dy), mean_squared_error(x, dy), plan(image)};
     for (Tensor<float>& result : all) result = result.to(Device::cpu());
     return all;

@@ -48,6 +48,20 @@ Pass<double> oracle(const Tensors<double>& inputs, const Tensor<double>& dy, con
   return {y, {dx}};
 }
 
+// The norm with a leaky ReLU behind it.
+Pass<double> leaky_oracle(const Tensors<double>& inputs, const Tensor<double>& dy,
+                          const Attributes& attributes) {
+  const double slope = attributes.at("slope");
+  Pass<double> pass = oracle(inputs, dy, attributes);
+  Tensor<double> through = dy.clone();
+  for (Index i = 0; i < dy.size(); ++i)
+    if (pass.y.data()[i] <= 0) through.mutable_data()[i] *= slope;
+  pass.gradients = oracle(inputs, through, attributes).gradients;
+  for (Index i = 0; i < dy.size(); ++i)
+    if (pass.y.data()[i] <= 0) pass.y.mutable_data()[i] *= slope;
+  return pass;
+}
+
 // The mean is rounded before it is subtracted, and dividing by the deviation magnifies what that cost. Of two
 // pixels, the subtractions of the gradient leave no more than a part eps / deviation^2. A rounding is a
 // hundredth of the tolerance.
@@ -116,6 +130,25 @@ TEST_CASE("instance_norm", "[ops]") {
               {.shapes = {{1, 0, 5, 3}}, .message = "instance_norm: x expects [N,H,W,C], is [1,0,5,3]"},
               {.shapes = {absent}, .message = "instance_norm: x expects [N,H,W,C], is [0]"},
           },
+      .condition = condition,
+  });
+}
+
+TEST_CASE("instance_norm with a leaky ReLU", "[ops]") {
+  const auto with_slope = [](const Shape& x, double slope) {
+    return OpCase{.name = text("slope ", slope), .shapes = {x}, .attributes = {{"slope", slope}}};
+  };
+  check_op({
+      .inputs = {"x"},
+      .call = [](const auto& in,
+                 const Attributes& a) { return instance_norm(in[0], instance_norm_eps, a.at("slope")); },
+      .oracle = leaky_oracle,
+      .golden = {},
+      .cases = {with_slope({2, 5, 4, 3}, 0.2), with_slope({1, 4, 6, 32}, 0.2), with_slope({2, 3, 3, 5}, 2.5),
+                with_slope({1, 7, 3, 8}, 1)},
+      .errors = {{.shapes = {{1, 4, 5, 3}},
+                  .attributes = {{"slope", 0}},
+                  .message = "instance_norm: slope is 0, expected more than 0"}},
       .condition = condition,
   });
 }

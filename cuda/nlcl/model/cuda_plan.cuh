@@ -30,7 +30,6 @@
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/channel_statistics.cuh"
 #include "nlcl/core/launch.cuh"
-#include "nlcl/core/mma.cuh"
 #include "nlcl/core/vector.cuh"
 #include "nlcl/model/cuda_plan.hpp"
 #include "nlcl/model/generator.hpp"
@@ -39,88 +38,10 @@
 
 namespace nlcl::cuda {
 
-// ---- Activations in memory: float, or bf16 ----
-
-struct StoredBf16 {
-  std::uint16_t bits;
-};
-
-template <int Count>
-struct alignas(Count * sizeof(std::uint32_t)) Words {
-  std::uint32_t at[Count];
-};
-
-template <int Width>
-__device__ __forceinline__ Vector<Width> load(const StoredBf16* from) {
-  if constexpr (Width == 1) {
-    return {__uint_as_float(std::uint32_t{from->bits} << 16)};
-  } else {
-    const auto words = *reinterpret_cast<const Words<Width / 2>*>(from);
-    Vector<Width> value;
-    NLCL_UNROLL
-    for (int k = 0; k < Width; ++k)
-      value[k] = __uint_as_float(k % 2 ? words.at[k / 2] & 0xffff0000u : words.at[k / 2] << 16);
-    return value;
-  }
-}
-
-template <int Width>
-__device__ __forceinline__ void store(StoredBf16* to, const Vector<Width>& value) {
-  Words<Width / 2> words;
-  NLCL_UNROLL
-  for (int k = 0; k < Width / 2; ++k) words.at[k] = round_to_bf16(value[2 * k], value[2 * k + 1]);
-  *reinterpret_cast<Words<Width / 2>*>(to) = words;
-}
-
-template <class Format>
-using StoredAs = std::conditional_t<std::is_same_v<Format, Bf16>, StoredBf16, float>;
-
 inline constexpr int plan_channels = static_cast<int>(Generator<float>::channels);
 static_assert(plan_channels == tile_channels);
 
 // ---- What a convolution sees in place of what is stored ----
-
-// x
-template <class Number>
-struct PlainSource {
-  const Number* x;
-
-  template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int, int) const {
-    return load<Width>(x + offset);
-  }
-};
-
-// norm(y)
-template <class Number>
-struct NormSource {
-  const Number* y;
-  const float *mean, *inverse_deviation;  // [N,32]
-
-  template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c) const {
-    Vector<Width> value = load<Width>(y + offset);
-    const Vector<Width> m = load<Width>(mean + n * plan_channels + c),
-                        r = load<Width>(inverse_deviation + n * plan_channels + c);
-    NLCL_UNROLL
-    for (int k = 0; k < Width; ++k) value[k] = (value[k] - m[k]) * r[k];
-    return value;
-  }
-};
-
-// relu(norm(y))
-template <class Number>
-struct ActivationSource {
-  NormSource<Number> norm;
-
-  template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c) const {
-    Vector<Width> value = norm.template read<Width>(offset, n, c);
-    NLCL_UNROLL
-    for (int k = 0; k < Width; ++k) value[k] = ReluValue{}(value[k]);
-    return value;
-  }
-};
 
 // x + norm(y)
 template <class Number>
@@ -130,50 +51,13 @@ struct ResidualSource {
   Number* sum;  // where it is kept; may be null
 
   template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c) const {
-    Vector<Width> value = norm.template read<Width>(offset, n, c);
-    const Vector<Width> x = skip.template read<Width>(offset, n, c);
+  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c, bool own) const {
+    Vector<Width> value = norm.template read<Width>(offset, n, c, own);
+    const Vector<Width> x = skip.template read<Width>(offset, n, c, own);
     NLCL_UNROLL
     for (int k = 0; k < Width; ++k) value[k] += x[k];
+    if (own && sum) store(sum + offset, value);
     return value;
-  }
-  template <int Width>
-  __device__ __forceinline__ void keep(Index offset, const Vector<Width>& value) const {
-    if (sum) store(sum + offset, value);
-  }
-};
-
-// ---- What becomes of a tile ----
-
-template <class Number>
-struct PlanResult {
-  Number* y;
-  TileStatistics statistics{};  // where a norm follows
-
-  template <class Place, class Sums>
-  __device__ __forceinline__ void store(const Conv2dShape& s, const Place& place, Sums& sums) const {
-    NLCL_UNROLL
-    for (int i = 0; i < Place::pixels; ++i) {
-      const int row = place.row(i), column = place.column(i);
-      if (row >= s.out_height || column >= s.out_width) continue;
-      const Index pixel = (Index{place.n} * s.out_height + row) * s.out_width + column;
-      store_channels(y + pixel * plan_channels + place.o, sums, i);
-    }
-    if (statistics.tiles > 0) statistics.add(s, place, sums);
-  }
-
- private:
-  template <class Sums>
-  __device__ __forceinline__ static void store_channels(Number* to, Sums& sums, int i) {
-    constexpr int most = 16 / static_cast<int>(sizeof(Number));  // 16 bytes at once
-    constexpr int width = Sums::channels < most ? Sums::channels : most;
-    NLCL_UNROLL
-    for (int first = 0; first < Sums::channels; first += width) {
-      Vector<width> value;
-      NLCL_UNROLL
-      for (int j = 0; j < width; ++j) value[j] = sums.at(i, first + j);
-      cuda::store(to + first, value);
-    }
   }
 };
 
@@ -217,8 +101,8 @@ class PlanRun {
   void head() {
     const Conv2dShape s = plan_shape(image_.shape());
     launch_tiles<Float32, PlanTile>(s, tile_plan<PlanTile>(s, Float32::pair),
-                                    TensorSource<ReadPlain>{image_.data(), {}}, head_.weight, head_.bias,
-                                    PlanResult<Number>{.y = x_.mutable_data()});
+                                    PlainSource<float>{image_.data()}, head_.weight, head_.bias,
+                                    StoredResult<Number>{.y = x_.mutable_data()});
   }
 
   void first_pass(const PackedConvolution& conv, bool norm_follows) {
@@ -232,7 +116,7 @@ class PlanRun {
   }
 
   void activation_pass(const PackedConvolution& conv, bool norm_follows) {
-    pass(ActivationSource<Number>{norm_source()}, conv, norm_follows);
+    pass(ReluSource<NormSource<Number>, Number>{norm_source()}, conv, norm_follows);
   }
 
   void tail() {
@@ -242,11 +126,11 @@ class PlanRun {
   }
 
  private:
-  template <class Reader>
-  void pass(const Reader& reader, const PackedConvolution& conv, bool norm_follows) {
-    PlanResult<Number> result{.y = next_y_.mutable_data()};
+  template <class Source>
+  void pass(const Source& source, const PackedConvolution& conv, bool norm_follows) {
+    StoredResult<Number> result{.y = next_y_.mutable_data()};
     if (norm_follows) result.statistics = sums_.statistics(next_norm_);
-    launch_tiles<Format, PlanTile>(shape_, tiles_, reader, conv.weight, conv.bias, result);
+    launch_tiles<Format, PlanTile>(shape_, tiles_, source, conv.weight, conv.bias, result);
     if (norm_follows) std::swap(norm_, next_norm_);
     std::swap(y_, next_y_);
   }

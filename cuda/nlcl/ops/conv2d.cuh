@@ -26,7 +26,6 @@
 #pragma once
 
 #include <algorithm>
-#include <type_traits>
 
 #include "nlcl/core/launch.cuh"
 #include "nlcl/core/tensor.hpp"
@@ -43,11 +42,10 @@
 
 namespace nlcl::cuda {
 
-template <class Read>
-Tensor<float> conv2d_compute(const Conv2dShape& s, const Tensor<float>& x, const Tensor<float>& weight,
-                             const Tensor<float>& bias, const Read& read, const Tensor<float>& plus = {}) {
+inline Tensor<float> conv2d_compute(const Conv2dShape& s, const Tensor<float>& x, const Tensor<float>& weight,
+                                    const Tensor<float>& bias, const Tensor<float>& plus = {}) {
   Tensor<float> y({s.batch, s.out_height, s.out_width, s.out}, x.device());
-  const TensorSource<Read> source{x.data(), read};
+  const PlainSource<float> source{x.data()};
   const TensorResult to{y.mutable_data(), plus ? plus.data() : nullptr};
   const Conv2dChoice choice = choose_conv2d(s, x.device());
   const auto tiles = [&]<class Tile>() {
@@ -82,27 +80,26 @@ Tensor<float> conv2d_compute(const Conv2dShape& s, const Tensor<float>& x, const
   return y;
 }
 
-template <class Read>
 Tensor<float> conv2d(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& weight,
-                     const Tensor<float>& bias, const Read& read) {
-  return conv2d_compute(conv2d_shape(s), x, weight, bias, read);
+                     const Tensor<float>& bias) {
+  return conv2d_compute(conv2d_shape(s), x, weight, bias);
 }
 
 Tensor<float> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<float>& weight, const Tensor<float>& dy,
                                    const Tensor<float>& plus) {
-  return conv2d_compute(turned(conv2d_shape(s)), dy, weight, {}, ReadPlain{}, plus);
+  return conv2d_compute(turned(conv2d_shape(s)), dy, weight, {}, plus);
 }
 
-template <class Read>
 Tensor<float> conv2d_weight_gradient(const Conv2dSizes& sizes, const Tensor<float>& x,
-                                     const Tensor<float>& dy, const Read& read) {
+                                     const Tensor<float>& dy) {
   Tensor<float> dweight(sizes.weight(), dy.device());
   const Conv2dShape s = conv2d_shape(sizes);
   const Conv2dChoice choice = choose_conv2d(s, dy.device());
+  const PlainSource<float> of_x{x.data()}, of_dy{dy.data()};
   with_format(choice.precision, [&]<class Format>() {
-    if constexpr (std::is_same_v<Read, ReadPlain> && !Format::on_tensor_cores)
-      if (choice.sums_are_turned) return launch_weight_sums<Format>(turned(s), dy, x, read, dweight);
-    launch_weight_sums<Format>(s, x, dy, read, dweight);
+    if constexpr (!Format::on_tensor_cores)
+      if (choice.sums_are_turned) return launch_weight_sums<Format>(turned(s), of_dy, of_x, dweight);
+    launch_weight_sums<Format>(s, of_x, of_dy, dweight);
   });
   return dweight;
 }
@@ -119,10 +116,5 @@ Tensor<float> conv2d_bias_gradient(const Conv2dSizes& sizes, const Tensor<float>
       dbias.mutable_data());
   return dbias;
 }
-
-template Tensor<float> conv2d(const Conv2dSizes&, const Tensor<float>&, const Tensor<float>&,
-                              const Tensor<float>&, const ReadPlain&);
-template Tensor<float> conv2d_weight_gradient(const Conv2dSizes&, const Tensor<float>&, const Tensor<float>&,
-                                              const ReadPlain&);
 
 }  // namespace nlcl::cuda

@@ -4,6 +4,7 @@
 // second normalises. The gradient is made of the same two: sums of g and of g * y with their means, and dx.
 #pragma once
 
+#include "nlcl/core/bf16.cuh"
 #include "nlcl/core/channel_statistics.cuh"
 #include "nlcl/ops/instance_norm.hpp"
 
@@ -12,27 +13,60 @@ namespace nlcl::cuda {
 // ---- What the passes read and how they finish: functions of the place in memory, as on the CPU ----
 
 // The numbers of a tensor.
+template <class Number>
 struct ReadValues {
-  const float* values;
+  const Number* values;
 
   template <int Width>
-  __device__ Vector<Width> at(Index i) const {
+  __device__ __forceinline__ Vector<Width> at(Index i) const {
     return load<Width>(values + i);
   }
 };
+template <class Number>
+ReadValues(const Number*) -> ReadValues<Number>;
 
-struct FinishPlain {
+struct FinishLeaky {
+  LeakySlope<float> leaky;
+
   template <int Width>
-  __device__ Vector<Width> operator()(const Vector<Width>& value, Index) const {
+  __device__ Vector<Width> operator()(Vector<Width> value, Index) const {
+    for (int k = 0; k < Width; ++k) value[k] = leaky(value[k]);
     return value;
+  }
+};
+
+// The norm, from y = leaky(norm).
+struct ReadBeforeLeaky {
+  const float* y;
+  LeakySlope<float> back;  // of slope 1 / slope
+
+  template <int Width>
+  __device__ Vector<Width> at(Index i) const {
+    Vector<Width> value = load<Width>(y + i);
+    for (int k = 0; k < Width; ++k) value[k] = back(value[k]);
+    return value;
+  }
+};
+
+// The gradient of y that comes to the norm.
+struct ReadThroughLeaky {
+  const float *y, *dy;
+  LeakySlope<float> leaky;
+
+  template <int Width>
+  __device__ Vector<Width> at(Index i) const {
+    Vector<Width> g = load<Width>(dy + i);
+    const Vector<Width> value = load<Width>(y + i);
+    for (int k = 0; k < Width; ++k) g[k] = leaky(value[k], g[k]);
+    return g;
   }
 };
 
 // ---- Forward ----
 
 // to[i] = finish((x[i] - mean) * r, i); `to` may be x.
-template <int Width, class Finish>
-__global__ void normalize(ImageStrips s, const float* x, const float* mean, const float* inverse_deviation,
+template <int Width, class Number, class Finish>
+__global__ void normalize(ImageStrips s, const Number* x, const float* mean, const float* inverse_deviation,
                           float* to, Finish finish) {
   const StripWalk<Width> walk(s);
   if (!walk.has_channel()) return;
@@ -45,13 +79,14 @@ __global__ void normalize(ImageStrips s, const float* x, const float* mean, cons
   });
 }
 
-template <class Finish>
-void instance_normalize(const Tensor<float>& x, const ChannelStatistics& statistics, float* to,
+template <class Number, class Finish>
+void instance_normalize(const Shape& shape, const Number* x, const ChannelStatistics& statistics, float* to,
                         const Finish& finish) {
-  with_vector_width(x.shape()[3], [&]<int Width>() {
-    const ImageStrips s(x.shape(), Width);
-    launch<normalize<Width, Finish>>(s.on(x.device(), Width), s, x.data(), statistics.mean.data(),
-                                     statistics.inverse_deviation.data(), to, finish);
+  with_vector_width(shape[3], [&]<int Width>() {
+    const ImageStrips s(shape, Width);
+    launch<normalize<Width, Number, Finish>>(s.on(statistics.mean.device(), Width), s, x,
+                                             statistics.mean.data(), statistics.inverse_deviation.data(), to,
+                                             finish);
   });
 }
 
@@ -96,9 +131,10 @@ __global__ void gradient_sums(ImageStrips s, Y y, Dy dy, GradientSums* strips, u
 }
 
 // dx = r * (g - mean(g) - y * mean(g * y))
-template <int Width, class Y, class Dy>
-__global__ void gradient_from_means(ImageStrips s, Y y, Dy dy, const float* inverse_deviation,
-                                    const float* g_mean, const float* gy_mean, float* dx) {
+template <int Width>
+__global__ void gradient_from_means(ImageStrips s, ReadBeforeLeaky y, ReadThroughLeaky dy,
+                                    const float* inverse_deviation, const float* g_mean, const float* gy_mean,
+                                    float* dx) {
   const StripWalk<Width> walk(s);
   if (!walk.has_channel()) return;
   const int at = walk.n * s.channels + walk.channel;
@@ -112,37 +148,50 @@ __global__ void gradient_from_means(ImageStrips s, Y y, Dy dy, const float* inve
   });
 }
 
-// dx [N,H,W,C] from y.at<Width>(i) and dy.at<Width>(i): what they are made of need not be stored as such.
+// Both means, [N,C].
+struct GradientMeans {
+  Tensor<float> g, gy;
+
+  GradientMeans(Index batch, Index channels, Device device)
+      : g({batch, channels}, device), gy({batch, channels}, device) {}
+};
+
+// Of images [N,H,W,C], from y.at<Width>(i) and dy.at<Width>(i): what they are made of need not be stored as such.
 template <class Y, class Dy>
-Tensor<float> instance_norm_gradient(const Shape& shape, const Tensor<float>& inverse_deviation, const Y& y,
-                                     const Dy& dy) {
-  const Device device = inverse_deviation.device();
-  Tensor<float> dx(shape, device), g_mean(inverse_deviation.shape(), device),
-      gy_mean(inverse_deviation.shape(), device);
+GradientMeans gradient_means(const Shape& shape, Device device, const Y& y, const Dy& dy) {
+  GradientMeans means(shape[0], shape[3], device);
   with_vector_width(shape[3], [&]<int Width>() {
     const ImageStrips s(shape, Width);
     Tensor<GradientSums> strips({shape[0], s.strips, shape[3]}, device);
     launch<gradient_sums<Width, Y, Dy>>(s.on(device, Width), s, y, dy, strips.mutable_data(),
-                                        s.tickets(device, Width), g_mean.mutable_data(),
-                                        gy_mean.mutable_data());
-    launch<gradient_from_means<Width, Y, Dy>>(s.on(device, Width), s, y, dy, inverse_deviation.data(),
-                                              g_mean.data(), gy_mean.data(), dx.mutable_data());
+                                        s.tickets(device, Width), means.g.mutable_data(),
+                                        means.gy.mutable_data());
   });
-  return dx;
+  return means;
 }
 
 // ---- The operation ----
 
-InstanceNormResult instance_norm(const Tensor<float>& x, double eps) {
+InstanceNormResult instance_norm(const Tensor<float>& x, double eps, const LeakySlope<float>& leaky) {
   Tensor<float> y(x.shape(), x.device());
   const ChannelStatistics statistics = instance_statistics(x.shape(), x.device(), ReadValues{x.data()}, eps);
-  instance_normalize(x, statistics, y.mutable_data(), FinishPlain{});
+  instance_normalize(x.shape(), x.data(), statistics, y.mutable_data(), FinishLeaky{leaky});
   return {y, statistics.inverse_deviation};
 }
 
 Tensor<float> instance_norm_gradient(const Tensor<float>& y, const Tensor<float>& inverse_deviation,
-                                     const Tensor<float>& dy) {
-  return instance_norm_gradient(y.shape(), inverse_deviation, ReadValues{y.data()}, ReadValues{dy.data()});
+                                     const Tensor<float>& dy, const LeakySlope<float>& leaky) {
+  const Device device = y.device();
+  const ReadBeforeLeaky of_y{y.data(), {{}, 1 / leaky.slope}};
+  const ReadThroughLeaky of_dy{y.data(), dy.data(), leaky};
+  const GradientMeans means = gradient_means(y.shape(), device, of_y, of_dy);
+  Tensor<float> dx(y.shape(), device);
+  with_vector_width(y.shape()[3], [&]<int Width>() {
+    const ImageStrips s(y.shape(), Width);
+    launch<gradient_from_means<Width>>(s.on(device, Width), s, of_y, of_dy, inverse_deviation.data(),
+                                       means.g.data(), means.gy.data(), dx.mutable_data());
+  });
+  return dx;
 }
 
 }  // namespace nlcl::cuda

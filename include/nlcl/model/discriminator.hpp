@@ -71,7 +71,7 @@ class Discriminator {
   static ConvLayer<T> conv(Index in, Index out, double gain, Random& random) {
     return {in, out, 4, {.padding = 1}, random, Init::xavier_normal(gain)};
   }
-  static Tensor<T> norm_relu(const Tensor<T>& x) { return leaky_relu(instance_norm(x)); }
+  static Tensor<T> norm_relu(const Tensor<T>& x) { return instance_norm(x, instance_norm_eps, 0.2); }
 };
 
 }  // namespace nlcl

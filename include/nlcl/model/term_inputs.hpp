@@ -78,8 +78,8 @@ struct Restored {
   std::vector<Tensor<T>> keys;  // the features at location_taps() on the way, constants
 };
 
-// Unit vectors [M,256] of the location heads at each tap: keys of what was restored, queries at the same places of what came
-// of it.
+// Unit vectors [M,256] of the location heads at each tap: keys of what was restored, queries at the same places of what
+// came of it.
 template <class T>
 struct LocatedPatches {
   std::vector<Tensor<T>> queries, keys;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <string_view>
 
 #include "nlcl/autograd/tape.hpp"
@@ -31,28 +32,25 @@ namespace nlcl {
 
 namespace cuda {
 
-// Compiled for a way of reading by the .cuh that needs it.
-template <class Read>
 Tensor<float> conv2d(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& weight,
-                     const Tensor<float>& bias, const Read& read);
+                     const Tensor<float>& bias);
 // dx + plus, which may be absent.
 Tensor<float> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<float>& weight, const Tensor<float>& dy,
                                    const Tensor<float>& plus = {});
-template <class Read>
-Tensor<float> conv2d_weight_gradient(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& dy,
-                                     const Read& read);
+Tensor<float> conv2d_weight_gradient(const Conv2dSizes& s, const Tensor<float>& x, const Tensor<float>& dy);
 Tensor<float> conv2d_bias_gradient(const Conv2dSizes& s, const Tensor<float>& dy);
 
 }  // namespace cuda
 
 namespace detail {
 
-// y = conv(x, weight) + bias, bias may be absent. Here the kernel is chosen, and below it that of each gradient.
+// y = conv(x, weight) + bias, bias may be absent. Here the kernel is chosen, and below it that of each gradient. On a GPU,
+// kernels that read otherwise than plainly stand with the op that has them.
 template <class T, class Read = ReadPlain>
 Tensor<T> conv2d_compute(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& weight,
                          const Tensor<T>& bias, const Read& read = {}) {
-  if constexpr (on_cuda<T>)
-    if (x.device().is_cuda()) return cuda::conv2d(s, x, weight, bias, read);
+  if constexpr (on_cuda<T> && std::same_as<Read, ReadPlain>)
+    if (x.device().is_cuda()) return cuda::conv2d(s, x, weight, bias);
   if (conv2d_suits_winograd(s)) return conv2d_winograd<T, 32, 32>(s, x, weight, bias, read);
   if (s.in % Pack<T>::width == 0 && s.out == 1) return conv2d_dot<T, 1>(s, x, weight, bias, read);
   if (s.in % Pack<T>::width == 0 && s.out == 3) return conv2d_dot<T, 3>(s, x, weight, bias, read);
@@ -72,8 +70,8 @@ Tensor<T> conv2d_data_gradient(const Conv2dSizes& s, const Tensor<T>& weight, co
 template <class T, class Read = ReadPlain>
 Tensor<T> conv2d_weight_gradient(const Conv2dSizes& s, const Tensor<T>& x, const Tensor<T>& dy,
                                  const Read& read = {}) {
-  if constexpr (on_cuda<T>)
-    if (dy.device().is_cuda()) return cuda::conv2d_weight_gradient(s, x, dy, read);
+  if constexpr (on_cuda<T> && std::same_as<Read, ReadPlain>)
+    if (dy.device().is_cuda()) return cuda::conv2d_weight_gradient(s, x, dy);
   if (conv2d_suits_winograd(s)) return conv2d_weight_gradient_winograd<T, 32, 32>(s, x, dy, read);
   return conv2d_weight_gradient_direct(s, x, dy, read);
 }

@@ -8,6 +8,9 @@
 //     dx = r * (g - mean(g) - y * mean(g * y))
 //
 // since y changes with x directly, through the mean and through the variance.
+//
+// A leaky ReLU that follows can be had in the same pass, y = leaky(norm). Nothing more is kept for it: the norm is y, or
+// y / slope where that is negative, and g is what comes through to it. Slope 1 is none.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +22,7 @@
 #include "nlcl/core/channel_statistics.hpp"
 #include "nlcl/core/parallel.hpp"
 #include "nlcl/core/tensor.hpp"
+#include "nlcl/ops/leaky_relu.hpp"
 
 namespace nlcl {
 
@@ -31,9 +35,9 @@ struct InstanceNormResult {
   Tensor<float> inverse_deviation;  // [N,C]
 };
 
-InstanceNormResult instance_norm(const Tensor<float>& x, double eps);
+InstanceNormResult instance_norm(const Tensor<float>& x, double eps, const LeakySlope<float>& leaky);
 Tensor<float> instance_norm_gradient(const Tensor<float>& y, const Tensor<float>& inverse_deviation,
-                                     const Tensor<float>& dy);
+                                     const Tensor<float>& dy, const LeakySlope<float>& leaky);
 
 }  // namespace cuda
 
@@ -139,38 +143,44 @@ template <class T>
 struct InstanceNorm {
   static constexpr std::string_view name = "instance_norm";
   double eps;
+  LeakySlope<T> leaky;
   Saved<T> y;                  // [N,H,W,C]
   Saved<T> inverse_deviation;  // [N,C]
 
   Tensor<T> forward(const Tensor<T>& x) {
     require<ShapeError>(x.shape().rank() == 4 && x.size() > 0, "instance_norm: x expects [N,H,W,C], is ",
                         x.shape());
+    require<ShapeError>(leaky.slope > 0, "instance_norm: slope is ", leaky.slope, ", expected more than 0");
     if constexpr (on_cuda<T>)
       if (x.device().is_cuda()) {
-        const cuda::InstanceNormResult result = cuda::instance_norm(x, eps);
+        const cuda::InstanceNormResult result = cuda::instance_norm(x, eps, leaky);
         y = result.y, inverse_deviation = result.inverse_deviation;
         return result.y;
       }
     Tensor<T> result(x.shape());
-    inverse_deviation =
-        detail::instance_normalize(x, eps, result.mutable_data(), [](T value, Index) { return value; });
+    inverse_deviation = detail::instance_normalize(x, eps, result.mutable_data(),
+                                                   [leaky = leaky](T value, Index) { return leaky(value); });
     y = result;
     return result;
   }
 
   std::array<Tensor<T>, 1> backward(const Tensor<T>& dy, const Wanted<1>&) const {
     if constexpr (on_cuda<T>)
-      if (dy.device().is_cuda()) return {cuda::instance_norm_gradient(y.get(), inverse_deviation.get(), dy)};
+      if (dy.device().is_cuda())
+        return {cuda::instance_norm_gradient(y.get(), inverse_deviation.get(), dy, leaky)};
     const T *const v = y.get().data(), *const g = dy.data();
+    const LeakySlope<T> through = leaky, back{{}, 1 / leaky.slope};
     return {detail::instance_norm_gradient(
-        y.shape(), inverse_deviation.get(), [=](Index i) { return v[i]; }, [=](Index i) { return g[i]; })};
+        y.shape(), inverse_deviation.get(), [=](Index i) { return back(v[i]); },
+        [=](Index i) { return through(v[i], g[i]); })};
   }
 };
 
-// x [N,H,W,C] -> y of the same shape. Throws ShapeError for another rank or no pixels.
+// x [N,H,W,C] -> y of the same shape. Throws ShapeError for another rank, no pixels, or a slope that is not positive.
 template <class T>
-Tensor<T> instance_norm(const Tensor<T>& x, double eps = instance_norm_eps) {
-  return apply(InstanceNorm<T>{.eps = eps, .y = {}, .inverse_deviation = {}}, x);
+Tensor<T> instance_norm(const Tensor<T>& x, double eps = instance_norm_eps, double slope = 1) {
+  return apply(
+      InstanceNorm<T>{.eps = eps, .leaky = {{}, static_cast<T>(slope)}, .y = {}, .inverse_deviation = {}}, x);
 }
 
 }  // namespace nlcl

@@ -11,6 +11,8 @@
 // so this operation keeps n alone, beside the x and y that its neighbours keep anyway. A generator's tape is half
 // as long. The gradient is that of the parts, in reverse order; dx has two of them, through the block and past it.
 // Those of the biases are zero: what they add to a channel, the norm takes away again.
+//
+// A GPU has kernels for the channels of the generator, and takes blocks of others as their parts.
 #pragma once
 
 #include <array>
@@ -23,6 +25,7 @@
 #include "nlcl/ops/conv2d.hpp"
 #include "nlcl/ops/instance_norm.hpp"
 #include "nlcl/ops/relu.hpp"
+#include "nlcl/ops/sum.hpp"
 
 namespace nlcl {
 
@@ -34,7 +37,6 @@ struct ReadRelu {
   void operator()(const T* from, Index count, T* to) const {
     for (Index i = 0; i < count; ++i) to[i] = ReluValue{}(from[i]);
   }
-  NLCL_BOTH float operator()(float value, int /*image*/, int /*channel*/) const { return ReluValue{}(value); }
 };
 
 }  // namespace detail
@@ -44,11 +46,16 @@ struct ResidualBlock;
 
 namespace cuda {
 
-using nlcl::detail::ReadRelu;
+inline constexpr Index residual_block_channels = 32;
 
 struct ResidualBlockResult {
-  Tensor<float> y, normalized;                      // [N,H,W,C]
-  Tensor<float> first_deviation, second_deviation;  // [N,C], 1 / deviation of both norms
+  Tensor<float> y;                                  // [N,H,W,32]
+  Tensor<float> normalized;                         // n
+  Tensor<float> second_normalized;                  // y - x as the second norm gave it, or absent
+  Tensor<float> first_deviation, second_deviation;  // [N,32], 1 / deviation of both norms
+  Precision precision;                              // of the products
+  // In bf16 both results of the norms are kept in bf16, two numbers in a word, [N,H,W,16]: as much memory as n alone takes
+  // in float, and less to read than x and y.
 };
 
 ResidualBlockResult residual_block(const Conv2dSizes& sizes, const Tensor<float>& x, const Tensor<float>& w1,
@@ -66,24 +73,20 @@ struct ResidualBlock {
   Saved<T> x, y;                                                               // [N,H,W,C]
   Saved<T> first_weight, second_weight;                                        // [3,3,C,C]
   Saved<T> normalized;                                                         // [N,H,W,C], n
+  Saved<T> second_normalized;                                                  // on a GPU, see there
   Saved<T> first_deviation, second_deviation;  // [N,C], 1 / deviation of both norms
+  Precision precision{};                       // of the products, on a GPU
 
   Tensor<T> forward(const Tensor<T>& input, const Tensor<T>& w1, const Tensor<T>& b1, const Tensor<T>& w2,
                     const Tensor<T>& b2) {
-    require<ShapeError>(input.shape().rank() == 4, "residual_block: x expects [N,H,W,C], is ", input.shape());
-    const Index channels = input.shape()[3];
-    const Shape weight{3, 3, channels, channels}, bias{channels};
-    for (const auto& [found, expected] : {std::pair(w1, weight), {w2, weight}, {b1, bias}, {b2, bias}})
-      require<ShapeError>(found.shape() == expected, "residual_block: expects weights ", weight,
-                          " and biases ", bias, " for x ", input.shape(), ", one is ", found.shape());
-
-    const Conv2dSizes sizes(input.shape(), weight, same);
+    const Conv2dSizes sizes(input.shape(), w1.shape(), same);
     x = input, first_weight = w1, second_weight = w2;
     if constexpr (on_cuda<T>)
       if (input.device().is_cuda()) {
         const cuda::ResidualBlockResult result = cuda::residual_block(sizes, input, w1, b1, w2, b2);
-        normalized = result.normalized, y = result.y;
+        normalized = result.normalized, second_normalized = result.second_normalized, y = result.y;
         first_deviation = result.first_deviation, second_deviation = result.second_deviation;
+        precision = result.precision;
         return result.y;
       }
     Tensor<T> n = detail::conv2d_compute(sizes, input, w1, b1);
@@ -132,6 +135,18 @@ struct ResidualBlock {
 template <class T>
 Tensor<T> residual_block(const Tensor<T>& x, const Tensor<T>& first_weight, const Tensor<T>& first_bias,
                          const Tensor<T>& second_weight, const Tensor<T>& second_bias) {
+  require<ShapeError>(x.shape().rank() == 4, "residual_block: x expects [N,H,W,C], is ", x.shape());
+  const Index channels = x.shape()[3];
+  const Shape weight{3, 3, channels, channels}, bias{channels};
+  for (const auto& [found, expected] :
+       {std::pair(first_weight, weight), {second_weight, weight}, {first_bias, bias}, {second_bias, bias}})
+    require<ShapeError>(found.shape() == expected, "residual_block: expects weights ", weight, " and biases ",
+                        bias, " for x ", x.shape(), ", one is ", found.shape());
+  if (x.device().is_cuda() && channels != cuda::residual_block_channels) {
+    constexpr Conv2dOptions same = ResidualBlock<T>::same;
+    const Tensor<T> hidden = relu(instance_norm(conv2d(x, first_weight, first_bias, same)));
+    return sum(x, instance_norm(conv2d(hidden, second_weight, second_bias, same)));
+  }
   return apply(ResidualBlock<T>{}, x, first_weight, first_bias, second_weight, second_bias);
 }
 

@@ -31,8 +31,8 @@ struct Slice {
     require<ShapeError>(x.rank() > 0 && first >= 0 && count >= 0 && first <= x[0] - count, "slice: ", count,
                         " rows from ", first, " on of x ", x);
     const Tensor<T> rows = input.part(first, count);
-    // Kernels read vectors of 16 bytes: rows that begin within one are copied.
-    const bool is_aligned = reinterpret_cast<std::uintptr_t>(rows.data()) % 16 == 0;
+    // Kernels trust that tensors begin on a cache line: rows that begin within one are copied.
+    const bool is_aligned = reinterpret_cast<std::uintptr_t>(rows.data()) % Pool::alignment == 0;
     return is_aligned ? rows : rows.clone();
   }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
+#include "nlcl/core/bf16.cuh"
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/device.hpp"
 #include "nlcl/core/mma.cuh"
@@ -69,6 +71,10 @@ struct Bf16 {
   }
 };
 
+// What convolutions in this format may read from memory without a loss.
+template <class Format>
+using StoredAs = std::conditional_t<std::is_same_v<Format, Bf16>, StoredBf16, float>;
+
 // 16 bytes of shared memory are a slot: in words, both matrix instructions have the same fragments.
 using Slots = DynamicShared<uint4>;
 
@@ -94,9 +100,11 @@ __device__ __forceinline__ uint4 slot_of_pixels(const Vector<4> (&v)[Format::pai
 // result, and a lane can store 32 bytes at once.
 template <int Rows>
 struct Sums {
+  static constexpr int count = Rows * 8;
   static constexpr int channels = 8;
   float d[Rows / 2][4][4];
 
+  __device__ __forceinline__ float& number(int i) { return d[i / 16][i / 4 % 4][i % 4]; }
   __device__ __forceinline__ float& at(int i, int j) { return d[i / 2][j % 4][i % 2 * 2 + j / 4]; }
 };
 

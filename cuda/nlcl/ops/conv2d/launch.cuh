@@ -96,14 +96,14 @@ inline WeightSumsPlan weight_sums_plan(const Conv2dShape& s, int pair) {
   lay_out(s.in <= 4 || s.stride > 1);
   if (p.x_slots() + p.dy_slots(pair) > most_shared_slots) lay_out(true);
   const int teams = ceil_divide(p.units_per_block, WeightTile::units);
-  p.shares = std::max(1, 4 / teams);
+  p.shares = std::clamp(WeightTile::most_warps / teams, 1, 4);
   p.warps = teams * p.shares;
   p.tiles_down = ceil_divide(s.out_height, WeightTile::rows);
   p.tiles_across = ceil_divide(s.out_width, WeightTile::columns);
   p.tiles = s.batch * p.tiles_down * p.tiles_across;
-  // Enough parts to keep the device busy, and no more: each costs a dweight of memory traffic.
+  // Enough warps to keep the device busy, and no more parts: each costs a dweight of memory traffic.
   const int others = p.unit_blocks * (p.windows ? 1 : ceil_divide(s.in, 32)) * ceil_divide(s.out, 32);
-  p.parts = std::clamp(2 * enough_blocks / others, 1, p.tiles);
+  p.parts = std::clamp(WeightTile::most_warps * enough_blocks / (p.warps * others), 1, p.tiles);
   return p;
 }
 
@@ -116,24 +116,21 @@ inline void add_weight_parts(const Conv2dShape& s, int parts, const Tensor<float
       partial.data(), dweight.mutable_data());
 }
 
-// dweight of x [N,H,W,in] and dy, written whole.
-template <class Format, class Read>
-void launch_weight_sums(const Conv2dShape& s, const Tensor<float>& x, const Tensor<float>& dy,
-                        const Read& read, Tensor<float>& dweight) {
-  const Device device = x.device();
+// dweight of the sources of x [N,H,W,in] and dy, written whole.
+template <class Format, class Source, class DySource>
+void launch_weight_sums(const Conv2dShape& s, const Source& x, const DySource& dy, Tensor<float>& dweight) {
+  const Device device = dweight.device();
   const WeightSumsPlan p = weight_sums_plan(s, Format::pair);
-  const int parts = p.parts * p.shares;
-  Tensor<float> partial({parts, s.depth(), s.out}, device);
-  using Source = TensorSource<Read>;
-  launch<conv2d_weight_sums<Format, Source>>(
+  Tensor<float> partial({p.parts, s.depth(), s.out}, device);
+  launch<conv2d_weight_sums<Format, Source, DySource>>(
       {.device = device,
        .grid = dim3(static_cast<unsigned>(p.parts),
                     static_cast<unsigned>(p.unit_blocks * (p.windows ? 1 : ceil_divide(s.in, 32))),
                     static_cast<unsigned>(ceil_divide(s.out, 32))),
        .block = static_cast<unsigned>(p.warps * warp_size),
-       .shared_bytes = static_cast<std::size_t>(p.x_slots() + p.dy_slots(Format::pair)) * sizeof(uint4)},
-      s, p, Source{x.data(), read}, TensorSource<ReadPlain>{dy.data(), {}}, partial.mutable_data());
-  add_weight_parts(s, parts, partial, dweight);
+       .shared_bytes = static_cast<std::size_t>(p.shared_slots(Format::pair)) * sizeof(uint4)},
+      s, p, x, dy, partial.mutable_data());
+  add_weight_parts(s, p.parts, partial, dweight);
 }
 
 }  // namespace nlcl::cuda

@@ -22,6 +22,13 @@ struct TilePlace {
   __device__ __forceinline__ int column(int i) const {
     return left + 8 * (i / Sums::pixels) % Tile::columns + i % Sums::pixels;
   }
+  __device__ __forceinline__ bool exists(const Conv2dShape& s, int i) const {
+    return row(i) < s.out_height && column(i) < s.out_width;
+  }
+  // Where channel o of it lies in y.
+  __device__ __forceinline__ Index offset(const Conv2dShape& s, int i) const {
+    return ((Index{n} * s.out_height + row(i)) * s.out_width + column(i)) * s.out + o;
+  }
 };
 
 // A result says what becomes of a tile. Here it is stored to a tensor, added to another of its shape if there is one.
@@ -36,10 +43,8 @@ struct TensorResult {
     if (place.o >= s.out) return;
     NLCL_UNROLL
     for (int i = 0; i < Place::pixels; ++i) {
-      const int row = place.row(i), column = place.column(i);
-      if (row >= s.out_height || column >= s.out_width) continue;
-      const Index pixel = (Index{place.n} * s.out_height + row) * s.out_width + column;
-      const Index at = pixel * s.out + place.o;
+      if (!place.exists(s, i)) continue;
+      const Index at = place.offset(s, i);
       if (plus) add_row(sums, i, plus + at, s.out - place.o, s.out % 4 == 0);
       store_row(y + at, sums, i, s.out - place.o, s.out % 4 == 0);
     }

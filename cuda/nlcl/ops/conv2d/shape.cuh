@@ -8,6 +8,8 @@
 
 namespace nlcl::cuda {
 
+inline constexpr int tile_channels = 32;  // of a block that makes all channels of its pixels
+
 inline int ceil_divide(int count, int size) { return (count + size - 1) / size; }
 
 // A convolution as kernels see it. dx = conv(dy, turned weight) is one, too: of a dy with spread - 1 zeros between

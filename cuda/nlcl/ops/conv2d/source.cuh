@@ -1,30 +1,56 @@
 // How the kernels of a convolution read x.
 #pragma once
 
+#include "nlcl/core/bf16.cuh"
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/vector.cuh"
 #include "nlcl/ops/conv2d/shape.cuh"
+#include "nlcl/ops/relu.hpp"
 
 namespace nlcl::cuda {
 
-// A source says what the numbers of x are: Width neighbouring channels from c on, of image n, that lie `offset` numbers
-// from the beginning of x. It may have a keep(offset, the numbers), which is then called once for each pixel. Here they are
-// those of a tensor, as `number` makes them of what is there (ops/conv2d/read_plain.hpp).
-template <class Read>
-struct TensorSource {
-  const float* x;
-  Read number;
+// A source says what the numbers of x are: `Width` neighbouring channels, from c on, of image n, that lie `offset` numbers
+// from the beginning of x. Of all blocks that read a pixel it is one's own, which may keep what it reads, for others to
+// read later. Here they are what is stored.
+template <class Number>
+struct PlainSource {
+  const Number* x;
 
   template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c) const {
-    constexpr int at_once = Width < 4 ? Width : 4;
-    Vector<Width> value;
+  __device__ __forceinline__ Vector<Width> read(Index offset, int, int, bool) const {
+    return load<Width>(x + offset);
+  }
+};
+
+// norm(x) for the channels of one block's tiles.
+template <class Number>
+struct NormSource {
+  const Number* x;
+  const float *mean, *inverse_deviation;  // [N,32]
+
+  template <int Width>
+  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c, bool) const {
+    Vector<Width> value = load<Width>(x + offset);
+    const Vector<Width> m = load<Width>(mean + n * tile_channels + c),
+                        r = load<Width>(inverse_deviation + n * tile_channels + c);
     NLCL_UNROLL
-    for (int first = 0; first < Width; first += at_once) {
-      const Vector<at_once> part = load<at_once>(x + offset + first);
-      NLCL_UNROLL
-      for (int k = 0; k < at_once; ++k) value[first + k] = number(part[k], n, c + first + k);
-    }
+    for (int k = 0; k < Width; ++k) value[k] = (value[k] - m[k]) * r[k];
+    return value;
+  }
+};
+
+// relu(source), and the source kept as Number.
+template <class Source, class Number>
+struct ReluSource {
+  Source source;
+  Number* kept = nullptr;
+
+  template <int Width>
+  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c, bool own) const {
+    Vector<Width> value = source.template read<Width>(offset, n, c, own);
+    if (own && kept) store(kept + offset, value);
+    NLCL_UNROLL
+    for (int k = 0; k < Width; ++k) value[k] = ReluValue{}(value[k]);
     return value;
   }
 };
@@ -55,13 +81,11 @@ struct PixelReader {
     if (at < 0 || c >= channels) return value;
     const Index offset = first + (at * channels + c);
     if (channels % Width == 0) {
-      value = source.template read<Width>(offset, n, c);
-      if constexpr (requires { source.keep(offset, value); })
-        if (own) source.keep(offset, value);
+      value = source.template read<Width>(offset, n, c, own);
     } else {
       NLCL_UNROLL
       for (int k = 0; k < Width; ++k)
-        if (c + k < channels) value[k] = source.template read<1>(offset + k, n, c + k)[0];
+        if (c + k < channels) value[k] = source.template read<1>(offset + k, n, c + k, false)[0];
     }
     return value;
   }
@@ -69,7 +93,7 @@ struct PixelReader {
   // One channel of it.
   __device__ __forceinline__ float number(int row, int column, int c) const {
     const int at = place(row, column);
-    return at < 0 ? 0.0f : source.template read<1>(first + (at * channels + c), n, c)[0];
+    return at < 0 ? 0.0f : source.template read<1>(first + (at * channels + c), n, c, false)[0];
   }
 
  private:

@@ -22,46 +22,59 @@
 
 namespace nlcl::cuda {
 
-inline constexpr int tile_channels = 32;  // one block makes all channels of its pixels
+// What is summed of a tile. Of each channel there are two sums: here of d = x - shift and of d^2, where the shift is the
+// tile's first pixel.
+struct SquareSums {
+  static constexpr bool around_first = true;
 
-// The sums of a tile around its first pixel, to the first 32 threads: each gets those of one channel, but for their count.
-// All threads of the block must call it.
-template <class Tile, class Sums>
+  // Adds those of a lane's pixel i, whose channels lie at `at` in y.
+  template <class Sums, int Channels>
+  __device__ __forceinline__ void add(Sums& values, int i, Index, const float (&shift)[Channels],
+                                      float (&sum)[Channels], float (&square_sum)[Channels]) const {
+    NLCL_UNROLL
+    for (int j = 0; j < Channels; ++j) {
+      const float d = values.at(i, j) - shift[j];
+      sum[j] += d, square_sum[j] += d * d;
+    }
+  }
+};
+
+// The sums of a tile to the first 32 threads: each gets those of one channel, but for their count. All threads of the block
+// must call it.
+template <class Tile, class Sums, class Of>
 __device__ __forceinline__ StripSums sums_of_tile(const Conv2dShape& s, const TilePlace<Tile, Sums>& place,
-                                                  Sums& sums) {
-  constexpr int pixels = TilePlace<Tile, Sums>::pixels, channels = Sums::channels;
-  unsigned exists = 0;  // bit i: the lane's pixel i is within the image
-  NLCL_UNROLL
-  for (int i = 0; i < pixels; ++i)
-    if (place.row(i) < s.out_height && place.column(i) < s.out_width) exists |= 1u << i;
-  __shared__ SharedArray<float, tile_channels> shift;
+                                                  Sums& values, const Of& of) {
+  constexpr int channels = Sums::channels;
+  __shared__ SharedArray<float, tile_channels> first_pixel;
   __shared__ SharedArray<float, Tile::warps, 2, tile_channels> parts;
   const int first_channel = Sums::first_channel();
   const bool has_first_pixel = Sums::first_pixel() == 0;
-  if (warp() == 0 && has_first_pixel) {
+  float shift[channels]{}, sum[channels]{}, square_sum[channels]{};
+  if constexpr (Of::around_first) {
+    if (warp() == 0 && has_first_pixel) {
+      NLCL_UNROLL
+      for (int j = 0; j < channels; ++j) first_pixel[first_channel + j] = values.at(0, j);
+    }
+    block_sync();
     NLCL_UNROLL
-    for (int j = 0; j < channels; ++j) shift[first_channel + j] = sums.at(0, j);
+    for (int j = 0; j < channels; ++j) shift[j] = first_pixel[first_channel + j];
   }
-  block_sync();
+  NLCL_UNROLL
+  for (int i = 0; i < TilePlace<Tile, Sums>::pixels; ++i)
+    if (place.exists(s, i)) of.add(values, i, place.offset(s, i), shift, sum, square_sum);
+  if constexpr (!Of::around_first) block_sync();  // the last tile's parts have been read
   NLCL_UNROLL
   for (int j = 0; j < channels; ++j) {
-    const int channel = first_channel + j;
-    const float center = shift[channel];
-    float sum = 0, square_sum = 0;
-    NLCL_UNROLL
-    for (int i = 0; i < pixels; ++i) {
-      const float d = exists >> i & 1 ? sums.at(i, j) - center : 0.0f;
-      sum += d, square_sum += d * d;
-    }
     NLCL_UNROLL
     for (int bits = Sums::next_pixel; bits < Sums::next_pixel * 8 / Sums::pixels; bits *= 2)
-      sum += shuffle_xor(sum, bits), square_sum += shuffle_xor(square_sum, bits);
-    if (has_first_pixel) parts(warp(), 0, channel) = sum, parts(warp(), 1, channel) = square_sum;
+      sum[j] += shuffle_xor(sum[j], bits), square_sum[j] += shuffle_xor(square_sum[j], bits);
+    if (has_first_pixel)
+      parts(warp(), 0, first_channel + j) = sum[j], parts(warp(), 1, first_channel + j) = square_sum[j];
   }
   block_sync();
   StripSums total{};
   if (const int channel = thread().x; channel < tile_channels) {
-    total.shift = shift[channel];
+    if constexpr (Of::around_first) total.shift = first_pixel[channel];
     NLCL_UNROLL
     for (int i = 0; i < Tile::warps; ++i)
       total.sum += parts(i, 0, channel), total.square_sum += parts(i, 1, channel);
@@ -86,20 +99,22 @@ __device__ __forceinline__ JoinedSums join_sums(const Part* from, int count) {
   return sums;
 }
 
-// What the convolution is given for it.
+// What the convolution is given for it. `Store` does something with the sums of an image.
+template <class Of = SquareSums, class Store = StoreStatistics>
 struct TileStatistics {
   int tiles = 0, tiles_across = 0;   // of an image
   int group = 1, groups = 0;         // tiles of a group, groups of an image
   StripSums* tile_sums = nullptr;    // [N,tiles,32]
   JoinedSums* group_sums = nullptr;  // [N,groups,32]
   unsigned* tickets = nullptr;       // [N,groups + 1]
-  StoreStatistics store{};
+  Store store{};
+  Of of{};
 
   // All threads of the block must call it.
   template <class Tile, class Sums>
   __device__ __forceinline__ void add(const Conv2dShape& s, const TilePlace<Tile, Sums>& place,
                                       Sums& sums) const {
-    StripSums of_tile = sums_of_tile(s, place, sums);
+    StripSums of_tile = sums_of_tile(s, place, sums, of);
     const int below = s.out_height - place.tile / tiles_across * Tile::rows;
     const int beside = s.out_width - place.tile % tiles_across * Tile::columns;
     of_tile.count = static_cast<float>((below < Tile::rows ? below : Tile::rows) *
@@ -121,16 +136,36 @@ struct TileStatistics {
   }
 };
 
-// A tile that is stored to a tensor, and its sums.
-struct ResultWithStatistics : TensorResult {
-  TileStatistics statistics;
+// A tile of 32 channels that is stored as Number, and its sums.
+template <class Number, class Statistics = TileStatistics<>>
+struct StoredResult {
+  Number* y;
+  Statistics statistics{};  // where a norm follows
 
   template <class Place, class Sums>
   __device__ __forceinline__ void store(const Conv2dShape& s, const Place& place, Sums& sums) const {
-    TensorResult::store(s, place, sums);
-    statistics.add(s, place, sums);
+    NLCL_UNROLL
+    for (int i = 0; i < Place::pixels; ++i)
+      if (place.exists(s, i)) store_channels(y + place.offset(s, i), sums, i);
+    if (statistics.tiles > 0) statistics.add(s, place, sums);
+  }
+
+ private:
+  template <class Sums>
+  __device__ __forceinline__ static void store_channels(Number* to, Sums& sums, int i) {
+    constexpr int most = 16 / static_cast<int>(sizeof(Number));  // 16 bytes at once
+    constexpr int width = Sums::channels < most ? Sums::channels : most;
+    NLCL_UNROLL
+    for (int first = 0; first < Sums::channels; first += width) {
+      Vector<width> value;
+      NLCL_UNROLL
+      for (int j = 0; j < width; ++j) value[j] = sums.at(i, first + j);
+      cuda::store(to + first, value);
+    }
   }
 };
+template <class Number, class Statistics>
+StoredResult(Number*, Statistics) -> StoredResult<Number, Statistics>;
 
 // Where the sums of a batch are kept, for one convolution after the other.
 class TileSums {
@@ -144,7 +179,13 @@ class TileSums {
         group_sums_({batch, groups_, tile_channels}, device),
         tickets_(tickets(device, batch * (groups_ + 1))) {}
 
-  TileStatistics statistics(ChannelStatistics& to) {
+  TileStatistics<> statistics(ChannelStatistics& to) {
+    return of(SquareSums{}, StoreStatistics{instance_norm_eps, to.mean.mutable_data(),
+                                            to.inverse_deviation.mutable_data()});
+  }
+
+  template <class Of, class Store>
+  TileStatistics<Of, Store> of(const Of& what, const Store& store) {
     return {.tiles = tiles_,
             .tiles_across = tiles_across_,
             .group = group_,
@@ -152,7 +193,8 @@ class TileSums {
             .tile_sums = tile_sums_.mutable_data(),
             .group_sums = group_sums_.mutable_data(),
             .tickets = tickets_,
-            .store = {instance_norm_eps, to.mean.mutable_data(), to.inverse_deviation.mutable_data()}};
+            .store = store,
+            .of = what};
   }
 
  private:

@@ -117,11 +117,19 @@ __device__ __forceinline__ void add_tap(typename Format::template TileSums<Group
   }
 }
 
+// How many blocks share the registers of a multiprocessor. A source that computes much while it reads may want fewer.
+template <class Format, class Source>
+constexpr int blocks_with_source() {
+  if constexpr (requires { Source::most_blocks; })
+    return Source::most_blocks < Format::blocks ? Source::most_blocks : Format::blocks;
+  return Format::blocks;
+}
+
 // Warps stand beside each other in output channels, then below in pixels: a warp has 8 * groups pixels and 32
 // channels. It goes plane by plane and, within, one row of taps after the other. While it multiplies, the weights of
 // the next row of taps are on their way; or they are all there from the start, for all tiles of the block.
 template <class Format, class Tile, class Source, class Result>
-__global__ void __launch_bounds__(Tile::threads, Format::blocks)
+__global__ void __launch_bounds__(Tile::threads, (blocks_with_source<Format, Source>()))
     conv2d_tiles(Conv2dShape s, TilePlan p, Source x, const uint4* __restrict__ weight,
                  const float* __restrict__ bias, Result y) {
   using Sums = typename Format::template TileSums<Tile::groups>;

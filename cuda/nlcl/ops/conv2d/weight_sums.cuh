@@ -1,12 +1,12 @@
 // conv2d_weight_sums: dweight, a product along the pixels, by parts of them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/vector.cuh"
 #include "nlcl/ops/conv2d/formats.cuh"
-#include "nlcl/ops/conv2d/read_plain.hpp"
 #include "nlcl/ops/conv2d/shape.cuh"
 #include "nlcl/ops/conv2d/source.cuh"
 
@@ -20,14 +20,14 @@ namespace nlcl::cuda {
 struct WeightTile {
   static constexpr int rows = 8, columns = 16, pitch = 10;
   static constexpr int units = 2;  // of a warp
-  static constexpr int most_warps = 8, most_units = units * most_warps;
+  static constexpr int most_warps = 10, most_units = units * most_warps;
 };
 
 struct WeightSumsPlan {
   bool windows;
   int units, units_per_block, unit_blocks;
   int rows, columns;  // of x in shared memory, for each of the windows' units
-  int warps, shares;  // shares: warps that divide a tile's pixels among them, each with sums of its own
+  int warps, shares;  // shares: warps that divide a tile's pixels among them, and add their sums in the end
   int tiles_down, tiles_across, tiles, parts;
 
   __host__ __device__ int x_slots() const {
@@ -36,7 +36,41 @@ struct WeightSumsPlan {
   __host__ __device__ int dy_slots(int pair) const {
     return WeightTile::rows / pair * WeightTile::columns * WeightTile::pitch;
   }
+  __host__ __device__ int teams() const { return warps / shares; }
+  // Of all shares but the first.
+  __host__ __device__ int sums() const {
+    return (shares - 1) * teams() * WeightTile::units * Sums<4>::count * warp_size;
+  }
+  int shared_slots(int pair) const { return std::max(x_slots() + dy_slots(pair), sums() / 4); }
 };
+
+// The sums of all shares to the first. All threads of the block must call it.
+__device__ __forceinline__ void add_shares(const WeightSumsPlan& p, Sums<4> (&sums)[WeightTile::units]) {
+  if (p.shares == 1) return;
+  const DynamicShared<float> others = dynamic_shared<float>(p.sums());
+  const int teams = p.teams(), share = warp() / teams;
+  const auto place = [&](int of, int unit, int i) {
+    return (((of - 1) * teams + warp() % teams) * WeightTile::units + unit) * Sums<4>::count * warp_size +
+           i * warp_size + lane();
+  };
+  block_sync();  // the tiles are not needed any more
+  if (share > 0) {
+    NLCL_UNROLL
+    for (int unit = 0; unit < WeightTile::units; ++unit) {
+      NLCL_UNROLL
+      for (int i = 0; i < Sums<4>::count; ++i) others[place(share, unit, i)] = sums[unit].number(i);
+    }
+  }
+  block_sync();
+  if (share > 0) return;
+  for (int of = 1; of < p.shares; ++of) {
+    NLCL_UNROLL
+    for (int unit = 0; unit < WeightTile::units; ++unit) {
+      NLCL_UNROLL
+      for (int i = 0; i < Sums<4>::count; ++i) sums[unit].number(i) += others[place(of, unit, i)];
+    }
+  }
+}
 
 // sums += (8 pixels of x)^T * the same of dy; a unit that does not exist is at place -1. A lane has channels 4 * group
 // .. + 3 and output channels 8 * member .. + 7.
@@ -81,11 +115,10 @@ __device__ __forceinline__ void add_pixels(Sums<4> (&sums)[WeightTile::units], c
   }
 }
 
-// partial: [parts * shares, depth, out]
-template <class Format, class Source>
+// partial: [parts, depth, out]
+template <class Format, class Source, class DySource>
 __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
-    conv2d_weight_sums(Conv2dShape s, WeightSumsPlan p, Source x, TensorSource<ReadPlain> dy,
-                       float* __restrict__ partial) {
+    conv2d_weight_sums(Conv2dShape s, WeightSumsPlan p, Source x, DySource dy, float* __restrict__ partial) {
   constexpr int rows = WeightTile::rows / Format::pair, columns = WeightTile::columns,
                 pitch = WeightTile::pitch;
   const Slots x_tile = dynamic_shared<uint4>(p.x_slots());
@@ -95,7 +128,7 @@ __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
   const int c = block().y / p.unit_blocks * 32;  // the first channel; 0 for windows
 
   // The units of this warp, and where they begin to read.
-  const int teams = p.warps / p.shares, share = warp() / teams;
+  const int teams = p.teams(), share = warp() / teams;
   int unit[WeightTile::units], start[WeightTile::units];
   NLCL_UNROLL
   for (int i = 0; i < WeightTile::units; ++i) {
@@ -156,14 +189,15 @@ __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
     }
   }
 
+  add_shares(p, sums);
   const int group = lane() / 4, first_o = o + lane() % 4 * 8;
-  if (first_o >= s.out) return;
+  if (share > 0 || first_o >= s.out) return;
   NLCL_UNROLL
   for (int i = 0; i < WeightTile::units; ++i) {
     if (unit[i] < 0) continue;
     const int first_k = p.windows ? unit[i] * 32 : unit[i] * s.in + c;
     const int count = p.windows ? s.depth() - first_k : s.in - c;
-    float* const to = partial + (Index{part * p.shares + share} * s.depth() + first_k) * s.out + first_o;
+    float* const to = partial + (Index{part} * s.depth() + first_k) * s.out + first_o;
     NLCL_UNROLL
     for (int r = 0; r < 4; ++r)
       if (4 * group + r < count)
