@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "nlcl/autograd/tape.hpp"
-#include "nlcl/core/join.hpp"
+#include "nlcl/core/tensor.hpp"
 #include "nlcl/train/communicator.hpp"
 
 namespace nlcl {
@@ -28,26 +28,42 @@ class GradientSum {
     Gradients<float> mine;
     together(ranks_, [&] { mine = make(); });
     if (!total_) std::erase_if(parameters_, [&](const auto& parameter) { return !mine.has(parameter); });
-    std::vector<Tensor<float>> values;
-    for (const Tensor<float>& parameter : parameters_) values.push_back(mine.of(parameter));
-    const Tensor<float> joined = join(values);
+    Tensor<float> values({size()}, parameters_.front().device());
+    each_part([&](const Tensor<float>& parameter, Index first, Index count) {
+      values.part(first, count).assign(mine.of(parameter).reshaped({count}));
+    });
     // What a sum may begin with: -0 + x is x, also for -0.
-    if (!total_) total_ = Tensor<float>::full(joined.shape(), -0.0f, joined.device());
-    ranks_.add_in_order(total_, joined);
+    if (!total_) total_ = Tensor<float>::full(values.shape(), -0.0f, values.device());
+    ranks_.add_in_order(total_, values);
   }
 
   // What was added.
   Gradients<float> take() {
     if (ranks_.size() == 1) return std::move(sum_);
-    std::vector<Shape> shapes;
-    for (const Tensor<float>& parameter : parameters_) shapes.push_back(parameter.shape());
-    std::vector<Tensor<float>> values = split(total_, shapes);
     Gradients<float> result;
-    for (std::size_t i = 0; i < values.size(); ++i) result.insert(parameters_[i], std::move(values[i]));
+    each_part([&](const Tensor<float>& parameter, Index first, Index count) {
+      result.insert(parameter, total_.part(first, count).reshaped(parameter.shape()).clone());
+    });
     return result;
   }
 
  private:
+  Index size() const {
+    Index size = 0;
+    for (const Tensor<float>& parameter : parameters_) size += parameter.size();
+    return size;
+  }
+
+  // visit(parameter, the first of its values among all, how many it has)
+  template <class Visit>
+  void each_part(const Visit& visit) const {
+    Index first = 0;
+    for (const Tensor<float>& parameter : parameters_) {
+      visit(parameter, first, parameter.size());
+      first += parameter.size();
+    }
+  }
+
   Communicator& ranks_;
   std::vector<Tensor<float>> parameters_;  // once something was added, those that have gradients
   Gradients<float> sum_;                   // of the only rank
