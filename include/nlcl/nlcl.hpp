@@ -128,6 +128,8 @@
 #include "nlcl/train/loader.hpp"
 #include "nlcl/train/log_curves.hpp"
 #include "nlcl/train/mpi.hpp"
+#include "nlcl/train/nccl.hpp"
+#include "nlcl/train/recorded_step.hpp"
 #include "nlcl/train/report.hpp"
 #include "nlcl/train/run_directory.hpp"
 #include "nlcl/train/samples.hpp"
