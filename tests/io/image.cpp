@@ -374,8 +374,9 @@ TEST_CASE("tga: kinds", "[io]") {
 }
 
 TEST_CASE("images of no known kind", "[io]") {
-  for (const std::string content : {"", "\x89", "no image, but more than 18 bytes"})
+  for (const std::string content : {"\x89", "no image, but more than 18 bytes"})
     CHECK(error_of(bytes(content)) == "image: neither " + image_format_names(" nor "));
+  CHECK(error_of({}) == "image: the file is empty");
 }
 
 TEST_CASE("the limit of pixels", "[io]") {

@@ -447,7 +447,7 @@ TEST_CASE("nlcl-derain: progress is shown on a terminal", "[tools]") {
   };
   CHECK_THAT(said(""), Catch::Contains("0 of 4 images") && Catch::Contains("1 of 4 images, 0.") &&
                            Catch::Contains(" s each, 0 s left") &&
-                           Catch::Contains("\r\033[Knlcl-derain: in/broken.png: image: neither") &&
+                           Catch::Contains("\r\033[Knlcl-derain: in/broken.png: image: the file is empty") &&
                            Catch::Contains("4 of 4 images, 0.") && Catch::EndsWith(" s each\r\n"));
   CHECK_THAT(said("--quiet"), Catch::StartsWith("nlcl-derain: in/broken.png:"));
 }
