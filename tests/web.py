@@ -182,7 +182,7 @@ FRAMES = """
 window.longest = 0;
 let last = performance.now();
 requestAnimationFrame(function frame(now) {
-  longest = Math.max(longest, now - last);
+  window.longest = Math.max(window.longest, now - last);
   last = now;
   requestAnimationFrame(frame);
 });
@@ -219,7 +219,7 @@ def measure(browser, url):
     browser.browser.execute_script(FRAMES)
     page_ = Page(browser)
     card = page_.result(page_.choose(large))
-    longest = browser.browser.execute_script("return longest")
+    longest = browser.browser.execute_script("return window.longest")
     memory = int(card.get_attribute("data-memory")) / 2**20
     print(f"4000 x 3000: {float(card.get_attribute('data-seconds')):.1f} s, {memory:.0f} MiB of the module that holds it, "
           f"{peak_memory(browser.process)} MiB of the browser's largest process; "
