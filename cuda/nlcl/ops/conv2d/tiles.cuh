@@ -133,7 +133,7 @@ __global__ void __launch_bounds__(Tile::threads, (blocks_with_source<Format, Sou
     conv2d_tiles(Conv2dShape s, TilePlan p, Source x, const uint4* __restrict__ weight,
                  const float* __restrict__ bias, Result y) {
   using Sums = typename Format::template TileSums<Tile::groups>;
-  using Place = TilePlace<Tile, Sums>;
+  using OwnPlace = TilePlace<Tile, Sums>;
   const int group = lane() / 4, side = warp() % Tile::across;
   const int first_row = warp() / Tile::across * Tile::rows_of_warp;
   const Slots x_tile = dynamic_shared<uint4>(p.x_slots());
@@ -164,7 +164,7 @@ __global__ void __launch_bounds__(Tile::threads, (blocks_with_source<Format, Sou
     for (int j = 0; j < Sums::channels; ++j) {
       const float start = bias && o + j < s.out ? bias[o + j] : 0.0f;
       NLCL_UNROLL
-      for (int i = 0; i < Place::pixels; ++i) sums.at(i, j) = start;
+      for (int i = 0; i < OwnPlace::pixels; ++i) sums.at(i, j) = start;
     }
 
     for (int plane = 0; plane < p.packing.planes; ++plane) {
@@ -188,7 +188,7 @@ __global__ void __launch_bounds__(Tile::threads, (blocks_with_source<Format, Sou
       }
     }
 
-    y.store(s, Place{n, within, top + first_row, left + Sums::first_pixel(), o}, sums);
+    y.store(s, OwnPlace{n, within, top + first_row, left + Sums::first_pixel(), o}, sums);
   }
 }
 
