@@ -24,7 +24,7 @@ Tensor<float> scene(double phase) {
 
 int main() {
   const RainOptions kind{.length = 15, .density = 2000, .brightness = 0.6};
-  Random random(5);
+  Random random(8);
   const Tensor<float> rain = render_rain(48, 48, kind, random);
   Batch batch{scene(0), scene(2)};
   for (Index i = 0; i < batch.rainy.size(); ++i) {

@@ -229,7 +229,7 @@ TEST_CASE("nlcl-derain: an image that fails", "[tools]") {
                             {ok + "-i text.jpg", 1, "text.jpg: image: neither PNG, JPEG,"},
                             {ok + "-i huge.png", 1, "huge.png: png: 100000 x 100000 pixels, at most"},
                             {ok + "-i - <broken.png", 1, "standard input: png: truncated"},
-                            {ok + "-i -", 1, "standard input: image: neither"},
+                            {ok + "-i -", 1, "standard input: image: the file is empty"},
                         });
   if (fs::exists("/dev/full")) {
     check_error(bench("nlcl-derain -w back.pth -i a.png -o - >/dev/full"), 1,
