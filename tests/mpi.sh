@@ -86,17 +86,25 @@ ended() {  # ended CODE WHY
   [ $code = "$1" ] || { cat said && fail "$2: exit code $code, expected $1"; }
 }
 
-# A run without end, at any moments. How far it comes depends on the machine, and then what it is compared with.
+after_a_step() {  # after_a_step RUN: when it has another checkpoint than it had
+  local before
+  before=$(ls "$1/checkpoints" 2>/dev/null || true)
+  begin_ranks "${@:2}"
+  while kill -0 $job 2>/dev/null && [ "$(ls "$1/checkpoints" 2>/dev/null)" = "$before" ]; do sleep 0.05; done
+}
+
+# A run without end, at any moments after a step, and now and then while it begins. How far it comes depends on the machine,
+# and then what it is compared with.
 endless=("${begin[@]}" --decay 0 --save-every 1 --keep 1)
 for ((i = 0; i < kills; ++i)); do
   if [ -d killed/checkpoints ]; then how=(--resume killed); else how=("${endless[@]}" --steps 1000000 -o killed); fi
-  begin_ranks $((2 + i % 2 * 2)) "${how[@]}"
-  sleep "$((1 + RANDOM % 3)).$((RANDOM % 10))"
+  if ((i % 5 == 4)); then begin_ranks 2 "${how[@]}"; else after_a_step killed $((2 + i % 2 * 2)) "${how[@]}"; fi
+  sleep "$((RANDOM % 2)).$((RANDOM % 10))"
   kill -KILL "$(process killed $((i / 2 % 2)))"
   ended 137 "a process was killed"
 done
-last=$(ls killed/checkpoints) last=${last//[^0-9]/}
-steps=$((10#${last:-0} + 2))
+last=$(find killed/checkpoints -name '*[0-9].safetensors' -printf '%f\n' | sort | tail -n 1) last=${last//[^0-9]/}
+steps=$((10#$last + 2))
 train "${endless[@]}" --steps $steps -o whole-of-killed
 ranks 2 --resume killed --steps $steps
 same whole-of-killed killed
@@ -106,8 +114,7 @@ steps=(--steps 9 --save-every 1 --keep 1)
 train "${begin[@]}" "${steps[@]}" -o whole
 
 befall() {  # befall RUN N CODE HARM...: N processes, to which HARM is done when there is a checkpoint
-  begin_ranks "$2" "${begin[@]}" "${steps[@]}" -o "$1"
-  while kill -0 $job 2>/dev/null && [ -z "$(ls "$1/checkpoints" 2>/dev/null)" ]; do sleep 0.1; done
+  after_a_step "$1" "$2" "${begin[@]}" "${steps[@]}" -o "$1"
   "${@:4}"
   ended "$3" "$1"
 }
