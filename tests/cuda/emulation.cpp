@@ -53,6 +53,11 @@ __global__ void vector_kernel(int i) {
   values.as<float4>(i) = make_float4(0, 0, 0, 0);
 }
 
+__global__ void both_kernel() {
+  __shared__ cuda::SharedArray<float, 256> values;
+  values[0] = cuda::dynamic_shared<float>(1)[0] = 1;
+}
+
 __global__ void dynamic_kernel(int i) { cuda::dynamic_shared<float>(64)[i] = 1; }
 
 // Shared memory of an earlier block is not to be relied on.
@@ -168,6 +173,18 @@ TEST_CASE("dynamic shared memory out of bounds", "[cuda]") {
   config.gridDim = 1, config.blockDim = 1, config.dynamicSmemBytes = 50 << 10;
   config.stream = cuda::stream(0);
   CHECK(cudaLaunchKernelEx(&config, innocent_kernel) == cudaErrorInvalidValue);
+}
+
+TEST_CASE("shared memory of the launch and of the kernel count together", "[cuda]") {
+  cudaLaunchConfig_t config{};  // nobody has asked for more
+  config.gridDim = 1, config.blockDim = 1, config.stream = cuda::stream(0);
+  const auto launched = [&](std::size_t bytes) {
+    config.dynamicSmemBytes = bytes;
+    return cudaLaunchKernelEx(&config, both_kernel);
+  };
+  CHECK(launched(47 << 10) == cudaSuccess);
+  CHECK(launched((47 << 10) + 1) == cudaErrorLaunchFailure);
+  CHECK(message_of<DeviceError>([&] { launch<both_kernel>({device, 1, 1, 48 << 10}); }) == "no error");
 }
 
 TEST_CASE("a copy to shared memory is there when it has been waited for and not before", "[cuda]") {

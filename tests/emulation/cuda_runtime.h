@@ -15,6 +15,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -365,11 +366,11 @@ namespace emulation {
 
 inline constexpr std::size_t shared_by_default = 48 << 10;
 
-// How much dynamic shared memory a kernel has been allowed on a device.
-inline std::size_t& allowed_shared(const void* kernel, int device) {
-  static std::map<std::pair<const void*, int>, std::size_t> allowed;
+// How much dynamic shared memory a kernel has been allowed on a device, if anybody has asked.
+inline std::optional<std::size_t>& allowed_shared(const void* kernel, int device) {
+  static std::map<std::pair<const void*, int>, std::optional<std::size_t>> allowed;
   const std::lock_guard lock(Device::mutex());
-  return allowed.try_emplace({kernel, device}, shared_by_default).first->second;
+  return allowed[{kernel, device}];
 }
 
 // The name of the kernel that is launched next, for a fault that the launch itself does not report.
@@ -420,8 +421,11 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   if (config->stream && config->stream->device != emulation::current_device)
     return emulation::fail(cudaErrorInvalidValue, "the stream belongs to another device");
   const int device = emulation::current_device;
-  if (shared > emulation::allowed_shared(reinterpret_cast<const void*>(kernel), device))
+  const auto allowed = emulation::allowed_shared(reinterpret_cast<const void*>(kernel), device);
+  if (shared > allowed.value_or(emulation::shared_by_default))
     return emulation::fail(cudaErrorInvalidValue, "more shared memory than the kernel has been allowed");
+  const std::size_t most_shared =  // with the arrays that the kernel itself has
+      allowed ? emulation::Device::at(device).shared_limit() : emulation::shared_by_default;
 
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   const bool is_recorded = config->stream && config->stream->capture;
@@ -438,7 +442,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
     const emulation::Device::Open open(device);
     try {
       emulation::Execution::instance().run(
-          grid, block, shared,
+          grid, block, shared, most_shared,
           [](const void* raw) {
             const Closure& self = *static_cast<const Closure*>(raw);
             std::apply(self.kernel, *self.values);

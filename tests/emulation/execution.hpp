@@ -81,9 +81,10 @@ class Execution {
     return execution;
   }
 
-  // All blocks of a grid. `call(closure)` runs the kernel for one thread.
-  void run(const dim3& grid, const dim3& block, std::size_t shared_bytes, void (*call)(const void*),
-           const void* closure) {
+  // All blocks of a grid, each with `shared_bytes` of dynamic shared memory and at most `most_shared` in all.
+  // `call(closure)` runs the kernel for one thread.
+  void run(const dim3& grid, const dim3& block, std::size_t shared_bytes, std::size_t most_shared,
+           void (*call)(const void*), const void* closure) {
     gridDim = grid, blockDim = block;
     call_ = call, closure_ = closure;
     ++launches_;
@@ -94,7 +95,7 @@ class Execution {
     }
     waiting_.resize((threads_.size() + 31) / 32);
     dynamic_.resize((shared_bytes + sizeof(uint4) - 1) / sizeof(uint4));
-    dynamic_bytes_ = shared_bytes;
+    dynamic_bytes_ = shared_bytes, most_shared_ = most_shared;
     const auto in_order = [](unsigned i, unsigned count) {
       return choices().blocks_backward ? count - 1 - i : i;
     };
@@ -159,13 +160,21 @@ class Execution {
     return reinterpret_cast<std::byte*>(dynamic_.data()) + offset;
   }
 
+  // An array of the kernel's own, at its first use in a block.
+  void static_shared(std::size_t bytes) {
+    static_bytes_ += bytes;
+    require(static_bytes_ + dynamic_bytes_ <= most_shared_, "shared memory: ", static_bytes_,
+            " bytes of the kernel's and ", dynamic_bytes_, " that the launch gave, of ", most_shared_,
+            " that it may have");
+  }
+
   // Differs from block to block, so that shared memory can tell that it belongs to another one now.
   std::uint64_t block_number() const { return block_number_; }
   int lane() const { return static_cast<int>(current_ % 32); }
 
  private:
   void run_block() {
-    ++block_number_;
+    ++block_number_, static_bytes_ = 0;
     if (!dynamic_.empty()) std::memset(dynamic_.data(), 0xff, dynamic_.size() * sizeof(uint4));
     for (Thread& thread : threads_) {
       thread.state = Thread::State::ready;
@@ -272,7 +281,7 @@ class Execution {
   std::vector<unsigned> waiting_;               // by warp: the lanes in an operation
   std::vector<std::unique_ptr<Fiber>> unused_;  // the last one first: its stack is still in the cache
   std::vector<uint4> dynamic_;
-  std::size_t dynamic_bytes_ = 0, current_ = 0;
+  std::size_t dynamic_bytes_ = 0, static_bytes_ = 0, most_shared_ = 0, current_ = 0;
   std::uint64_t block_number_ = 0, launches_ = 0, order_ = 1;
   void (*call_)(const void*) = nullptr;
   const void* closure_ = nullptr;

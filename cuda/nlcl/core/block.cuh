@@ -100,6 +100,7 @@ class SharedArray {
   void prepare() {  // a new block finds nothing of the last one's
     const std::uint64_t now = emulation::Execution::instance().block_number();
     if (block_ == now) return;
+    emulation::Execution::instance().static_shared(sizeof(values_));
     std::memset(static_cast<void*>(values_), 0xff, sizeof(values_));
     block_ = now;
   }

@@ -49,8 +49,6 @@ constexpr std::string_view kernel_name() {
   return name.substr(name.rfind(':') + 1);
 }
 
-inline constexpr std::size_t shared_by_default = 48 << 10;  // a kernel has to be allowed more than this
-
 }  // namespace detail
 
 // Runs the kernel on the stream of its device. A grid without blocks is nothing to do. Throws DeviceError if it cannot be
@@ -62,7 +60,7 @@ void launch(const Launch& how, const Arguments&... arguments) {
   const auto check_launch = [](cudaError_t status) {
     check(status, "kernel ", detail::kernel_name<kernel>());
   };
-  if (how.shared_bytes > detail::shared_by_default)
+  if (how.shared_bytes > 0)  // beyond 48 KB it has to be asked for, and the kernel's own arrays count, too
     check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                       static_cast<int>(how.shared_bytes)));
   cudaLaunchConfig_t config{};
