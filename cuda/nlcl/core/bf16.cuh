@@ -19,17 +19,26 @@ struct alignas(Count * sizeof(std::uint32_t)) Words {
 };
 
 template <int Width>
+__device__ __forceinline__ auto fetch(const StoredBf16* from) {
+  if constexpr (Width == 1)
+    return *from;
+  else
+    return *reinterpret_cast<const Words<Width / 2>*>(from);
+}
+__device__ __forceinline__ Vector<1> numbers(StoredBf16 fetched) {
+  return {__uint_as_float(std::uint32_t{fetched.bits} << 16)};
+}
+template <int Count>
+__device__ __forceinline__ Vector<2 * Count> numbers(const Words<Count>& fetched) {
+  Vector<2 * Count> value;
+  NLCL_UNROLL
+  for (int k = 0; k < 2 * Count; ++k)
+    value[k] = __uint_as_float(k % 2 ? fetched.at[k / 2] & 0xffff0000u : fetched.at[k / 2] << 16);
+  return value;
+}
+template <int Width>
 __device__ __forceinline__ Vector<Width> load(const StoredBf16* from) {
-  if constexpr (Width == 1) {
-    return {__uint_as_float(std::uint32_t{from->bits} << 16)};
-  } else {
-    const auto words = *reinterpret_cast<const Words<Width / 2>*>(from);
-    Vector<Width> value;
-    NLCL_UNROLL
-    for (int k = 0; k < Width; ++k)
-      value[k] = __uint_as_float(k % 2 ? words.at[k / 2] & 0xffff0000u : words.at[k / 2] << 16);
-    return value;
-  }
+  return numbers(fetch<Width>(from));
 }
 
 template <int Width>

@@ -52,6 +52,15 @@ __device__ __forceinline__ std::int64_t grid_threads() {
   return std::int64_t{grid_size().x} * block_size().x;
 }
 
+// The value, and for the compiler one that it knows nothing of: what is made of it within a loop is made there, each time, and
+// needs no registers until then.
+__device__ __forceinline__ int anew(int value) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+r"(value));
+#endif
+  return value;
+}
+
 // ---- Shared memory ----
 
 // T[A] or T[A][B]..., row-major: `__shared__ SharedArray<float, 8, 33> tile;`, then tile(row, column) or tile[i].
@@ -182,12 +191,33 @@ __device__ __forceinline__ void copy_wait() {
 #endif
 }
 
+// ---- Numbers ----
+
+// relu: NaN stays NaN.
+__device__ __forceinline__ float clip(float value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  float result;
+  asm("max.NaN.f32 %0, %1, 0f00000000;" : "=f"(result) : "f"(value));
+  return result;
+#else
+  return value < 0 ? 0.0f : value;
+#endif
+}
+
 // ---- Together ----
 
 // All threads of the block, and what they wrote before is seen after.
 __device__ __forceinline__ void block_sync() { __syncthreads(); }
 // The same for the lanes of a warp.
 __device__ __forceinline__ void warp_sync() { __syncwarp(all_lanes); }
+// All threads of the device that see what this one writes later see what it wrote before, and the other way round.
+__device__ __forceinline__ void device_fence() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
+  asm volatile("fence.acq_rel.gpu;" ::: "memory");  // __threadfence() orders more, and takes longer
+#else
+  __threadfence();
+#endif
+}
 
 // All 32 lanes take part in each of these.
 template <class T>

@@ -13,16 +13,17 @@ namespace nlcl::cuda {
 // too, and the device runs one kernel after the other: all kernels take the same. Throws ShapeError for more than there are.
 unsigned* tickets(Device device, Index count);
 
-// Whether this block is the last of `count` to come here with this ticket. If so, it can read what the others had written
-// by then. All threads of the block must call it, and all are told the same.
-__device__ __forceinline__ bool is_last_block(unsigned* ticket, int count) {
+// Whether this block is the last to come here with this ticket: it stands for `own` of `count`. If so, it can read what the
+// others had written by then. All threads of the block must call it, and all are told the same.
+__device__ __forceinline__ bool is_last_block(unsigned* ticket, int count, int own = 1) {
   __shared__ SharedArray<bool, 1> is_last;
   block_sync();  // the block has written its part
   if (thread().x == 0 && thread().y == 0) {
-    __threadfence();  // and all others see it who see the ticket taken
-    is_last[0] = atomicAdd(ticket, 1u) + 1 == static_cast<unsigned>(count);
+    device_fence();  // and all others see it who see the ticket taken
+    const auto mine = static_cast<unsigned>(own);
+    is_last[0] = atomicAdd(ticket, mine) + mine == static_cast<unsigned>(count);
     if (is_last[0]) *ticket = 0;
-    __threadfence();
+    device_fence();
   }
   block_sync();
   return is_last[0];

@@ -19,6 +19,16 @@ __device__ Vector<Width> load(const float* from) {
   return *reinterpret_cast<const Vector<Width>*>(from);
 }
 
+// What is read in memory's own format, and the numbers in it: a thread can hold several reads before it needs the first.
+template <int Width>
+__device__ __forceinline__ Vector<Width> fetch(const float* from) {
+  return load<Width>(from);
+}
+template <int Width>
+__device__ __forceinline__ const Vector<Width>& numbers(const Vector<Width>& fetched) {
+  return fetched;
+}
+
 template <int Width>
 __device__ void store(float* to, const Vector<Width>& value) {
   *reinterpret_cast<Vector<Width>*>(to) = value;

@@ -51,13 +51,31 @@ struct ResidualSource {
   Number* sum;  // where it is kept; may be null
 
   template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c, bool own) const {
-    Vector<Width> value = norm.template read<Width>(offset, n, c, own);
-    const Vector<Width> x = skip.template read<Width>(offset, n, c, own);
+  struct Fetched {
+    decltype(cuda::fetch<Width>(static_cast<const Number*>(nullptr))) x, y;
+  };
+
+  template <int Width>
+  __device__ __forceinline__ auto channels(int n, int c) const {
+    return norm.template channels<Width>(n, c);
+  }
+  template <int Width>
+  __device__ __forceinline__ Fetched<Width> fetch(Index offset) const {
+    return {skip.template fetch<Width>(offset), norm.template fetch<Width>(offset)};
+  }
+  template <int Width>
+  __device__ __forceinline__ Vector<Width> value(const Fetched<Width>& fetched,
+                                                 const ScaleShift<Width>& channels) const {
+    Vector<Width> value = norm.value(fetched.y, channels);
+    const Vector<Width> x = numbers(fetched.x);
     NLCL_UNROLL
     for (int k = 0; k < Width; ++k) value[k] += x[k];
-    if (own && sum) store(sum + offset, value);
     return value;
+  }
+  template <int Width>
+  __device__ __forceinline__ void keep(Index offset, const Fetched<Width>& fetched,
+                                       const ScaleShift<Width>& channels) const {
+    if (sum) store(sum + offset, value(fetched, channels));
   }
 };
 
@@ -85,7 +103,7 @@ class PlanRun {
         tail_(tail),
         result_(result),
         shape_(plan_shape({image.shape()[0], image.shape()[1], image.shape()[2], plan_channels})),
-        tiles_(tile_plan<PlanTile>(shape_, Format::pair)),
+        tiles_(block_plan(shape_)),
         sums_(image.shape()[0], tiles_, image.device()) {
     for (auto* buffer : {&x_, &next_x_, &y_, &next_y_})
       *buffer = Tensor<Number>({image.shape()[0], image.shape()[1], image.shape()[2], plan_channels},
@@ -130,7 +148,8 @@ class PlanRun {
   void pass(const Source& source, const PackedConvolution& conv, bool norm_follows) {
     StoredResult<Number> result{.y = next_y_.mutable_data()};
     if (norm_follows) result.statistics = sums_.statistics(next_norm_);
-    launch_tiles<Format, PlanTile>(shape_, tiles_, source, conv.weight, conv.bias, result);
+    tiles_.backward = !tiles_.backward;
+    launch_block<Format>(shape_, tiles_, source, conv.weight, conv.bias, result);
     if (norm_follows) std::swap(norm_, next_norm_);
     std::swap(y_, next_y_);
   }
@@ -144,7 +163,7 @@ class PlanRun {
   const ConvLayer<float>& tail_;
   Tensor<float>& result_;
   Conv2dShape shape_;
-  TilePlan tiles_;
+  BlockPlan tiles_;
   Tensor<Number> x_, next_x_, y_, next_y_;  // [N,H,W,32]
   TileSums sums_;
   ChannelStatistics norm_, next_norm_;  // of y and next_y

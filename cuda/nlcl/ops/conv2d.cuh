@@ -51,6 +51,10 @@ inline Tensor<float> conv2d_compute(const Conv2dShape& s, const Tensor<float>& x
   const auto tiles = [&]<class Tile>() {
     with_format(choice.precision, [&]<class Format>() {
       const TilePlan p = tile_plan<Tile>(s, Format::pair);
+      if constexpr (std::is_same_v<Tile, NarrowTile>)
+        if (is_block_convolution(s))
+          return launch_block<Format>(s, block_plan(s), source, packed_weight<Format, Tile>(s, p, weight),
+                                      bias, to);
       launch_tiles<Format, Tile>(s, p, source, packed_weight<Format, Tile>(s, p, weight), bias, to);
     });
   };

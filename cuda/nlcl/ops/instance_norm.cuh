@@ -21,6 +21,10 @@ struct ReadValues {
   __device__ __forceinline__ Vector<Width> at(Index i) const {
     return load<Width>(values + i);
   }
+  template <int Width>
+  __device__ __forceinline__ auto fetch(Index i) const {
+    return cuda::fetch<Width>(values + i);
+  }
 };
 template <class Number>
 ReadValues(const Number*) -> ReadValues<Number>;

@@ -21,6 +21,7 @@
 #include "nlcl/ops/conv2d.cuh"
 #include "nlcl/ops/conv2d/tile_statistics.cuh"
 #include "nlcl/ops/instance_norm.cuh"
+#include "nlcl/ops/relu.hpp"
 #include "nlcl/ops/residual_block.hpp"
 
 namespace nlcl::cuda {
@@ -47,16 +48,27 @@ struct FinishSum {
 // ---- Backward ----
 
 // y - x
+template <int Width>
+struct FetchedDifference {
+  Vector<Width> y, x;
+};
+template <int Width>
+__device__ __forceinline__ Vector<Width> numbers(const FetchedDifference<Width>& fetched) {
+  Vector<Width> difference = fetched.y;
+  NLCL_UNROLL
+  for (int k = 0; k < Width; ++k) difference[k] -= fetched.x[k];
+  return difference;
+}
 struct ReadDifference {
   const float *y, *x;
 
   template <int Width>
+  __device__ __forceinline__ FetchedDifference<Width> fetch(Index i) const {
+    return {load<Width>(y + i), load<Width>(x + i)};
+  }
+  template <int Width>
   __device__ __forceinline__ Vector<Width> at(Index i) const {
-    Vector<Width> difference = load<Width>(y + i);
-    const Vector<Width> other = load<Width>(x + i);
-    NLCL_UNROLL
-    for (int k = 0; k < Width; ++k) difference[k] -= other[k];
-    return difference;
+    return numbers(fetch<Width>(i));
   }
 };
 
@@ -80,48 +92,92 @@ struct NormGradient {
       : inverse_deviation(r.data()), g_mean(means.g.data()), gy_mean(means.gy.data()) {}
 
   template <int Width>
-  __device__ __forceinline__ Vector<Width> operator()(Vector<Width> g, const Vector<Width>& y, int n,
-                                                      int c) const {
+  struct Channels {
+    Vector<Width> of_g, of_y, shift;
+
+    __device__ __forceinline__ Vector<Width> operator()(Vector<Width> g, const Vector<Width>& y) const {
+      NLCL_UNROLL
+      for (int k = 0; k < Width; ++k) g[k] = g[k] * of_g[k] + (y[k] * of_y[k] + shift[k]);
+      return g;
+    }
+  };
+
+  template <int Width>
+  __device__ __forceinline__ Channels<Width> channels(int n, int c) const {
     const int at = n * tile_channels + c;
-    const Vector<Width> r = load<Width>(inverse_deviation + at), g_m = load<Width>(g_mean + at),
-                        gy_m = load<Width>(gy_mean + at);
+    const Vector<Width> g_m = load<Width>(g_mean + at), gy_m = load<Width>(gy_mean + at);
+    Channels<Width> result{load<Width>(inverse_deviation + at), {}, {}};
     NLCL_UNROLL
-    for (int k = 0; k < Width; ++k) g[k] = r[k] * (g[k] - g_m[k] - y[k] * gy_m[k]);
-    return g;
+    for (int k = 0; k < Width; ++k)
+      result.of_y[k] = -gy_m[k] * result.of_g[k], result.shift[k] = -g_m[k] * result.of_g[k];
+    return result;
   }
 };
 
 // g2
 template <class Number>
 struct SecondGradient {
-  static constexpr int most_blocks = 3;
   ReadSecondNorm<Number> normalized;
   const float* dy;
   NormGradient norm;
   Number* kept;
 
   template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c, bool own) const {
-    const Vector<Width> g = norm(load<Width>(dy + offset), normalized.template at<Width>(offset), n, c);
-    if (own) store(kept + offset, g);
-    return g;
+  struct Fetched {
+    Vector<Width> dy;
+    decltype(ReadSecondNorm<Number>{}.template fetch<Width>(0)) normalized;
+  };
+
+  template <int Width>
+  __device__ __forceinline__ auto channels(int n, int c) const {
+    return norm.template channels<Width>(n, c);
+  }
+  template <int Width>
+  __device__ __forceinline__ Fetched<Width> fetch(Index offset) const {
+    return {cuda::fetch<Width>(dy + offset), normalized.template fetch<Width>(offset)};
+  }
+  template <int Width>
+  __device__ __forceinline__ Vector<Width> value(const Fetched<Width>& fetched,
+                                                 const NormGradient::Channels<Width>& channels) const {
+    return channels(fetched.dy, numbers(fetched.normalized));
+  }
+  template <int Width>
+  __device__ __forceinline__ void keep(Index offset, const Fetched<Width>& fetched,
+                                       const NormGradient::Channels<Width>& channels) const {
+    store(kept + offset, value(fetched, channels));
   }
 };
 
 // g1
 template <class Number>
 struct FirstGradient {
-  static constexpr int most_blocks = 3;
   const Number *normalized, *hidden;
   NormGradient norm;
   Number* kept;
 
   template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c, bool own) const {
-    const Vector<Width> value = load<Width>(normalized + offset);
-    const Vector<Width> g = norm(through_relu(value, load<Width>(hidden + offset)), value, n, c);
-    if (own) store(kept + offset, g);
-    return g;
+  struct Fetched {
+    decltype(cuda::fetch<Width>(static_cast<const Number*>(nullptr))) normalized, hidden;
+  };
+
+  template <int Width>
+  __device__ __forceinline__ auto channels(int n, int c) const {
+    return norm.template channels<Width>(n, c);
+  }
+  template <int Width>
+  __device__ __forceinline__ Fetched<Width> fetch(Index offset) const {
+    return {cuda::fetch<Width>(normalized + offset), cuda::fetch<Width>(hidden + offset)};
+  }
+  template <int Width>
+  __device__ __forceinline__ Vector<Width> value(const Fetched<Width>& fetched,
+                                                 const NormGradient::Channels<Width>& channels) const {
+    const Vector<Width> n = numbers(fetched.normalized);
+    return channels(through_relu(n, numbers(fetched.hidden)), n);
+  }
+  template <int Width>
+  __device__ __forceinline__ void keep(Index offset, const Fetched<Width>& fetched,
+                                       const NormGradient::Channels<Width>& channels) const {
+    store(kept + offset, value(fetched, channels));
   }
 };
 
@@ -179,7 +235,7 @@ class BlockConvolutions {
       : x_(x),
         device_(device),
         shape_(conv2d_shape({x, {3, 3, tile_channels, tile_channels}, ResidualBlock<float>::same})),
-        plan_(tile_plan<NarrowTile>(shape_, Format::pair)),
+        plan_(block_plan(shape_)),
         sums_(x[0], plan_, device) {}
 
   TileSums& sums() { return sums_; }
@@ -209,14 +265,15 @@ class BlockConvolutions {
   template <class Source, class Result>
   void run(const Conv2dShape& s, const Source& x, const Tensor<float>& weight, const Tensor<float>& bias,
            const Result& y) const {
-    launch_tiles<Format, NarrowTile>(s, plan_, x, packed_weight<Format, NarrowTile>(s, plan_, weight), bias,
-                                     y);
+    launch_block<Format>(s, plan_, x,
+                         packed_weight<Format, NarrowTile>(s, tile_plan<NarrowTile>(s, Format::pair), weight),
+                         bias, y);
   }
 
   Shape x_;
   Device device_;
   Conv2dShape shape_;
-  TilePlan plan_;
+  BlockPlan plan_;
   TileSums sums_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "nlcl/core/launch.cuh"
 #include "nlcl/core/tensor.hpp"
+#include "nlcl/ops/conv2d/block_tiles.cuh"
 #include "nlcl/ops/conv2d/choice.cuh"
 #include "nlcl/ops/conv2d/dot.cuh"
 #include "nlcl/ops/conv2d/formats.cuh"
@@ -65,6 +66,18 @@ void launch_tiles(const Conv2dShape& s, const TilePlan& p, const Source& x, cons
                     static_cast<unsigned>(ceil_divide(s.out, 32 * Tile::across))),
        .block = Tile::threads,
        .shared_bytes = static_cast<std::size_t>(p.shared_slots()) * sizeof(uint4)},
+      s, p, x, reinterpret_cast<const uint4*>(panels.data()), bias.data(), y);
+}
+
+// The same for a convolution of residual blocks.
+template <class Format, class Source, class Result>
+void launch_block(const Conv2dShape& s, const BlockPlan& p, const Source& x, const Tensor<float>& panels,
+                  const Tensor<float>& bias, const Result& y) {
+  launch<conv2d_block<Format, Source, Result>>(
+      {.device = panels.device(),
+       .grid = blocks_for(p.tiles, p.tiles_per_block),
+       .block = NarrowTile::threads,
+       .shared_bytes = std::size_t{BlockTile<Format>::shared_slots} * sizeof(uint4)},
       s, p, x, reinterpret_cast<const uint4*>(panels.data()), bias.data(), y);
 }
 

@@ -8,8 +8,9 @@
 
 namespace nlcl::cuda {
 
-// What a lane has of a tile when its sums are complete: of pixel i of `pixels` the output channels from o on.
-template <class Tile, class Sums>
+// What a lane has of a tile when its sums are complete: of pixel i of `pixels` the output channels from o on. Of a tile that
+// is known to be whole nothing has to be asked.
+template <class Tile, class Sums, bool Whole = false>
 struct TilePlace {
   static constexpr int pixels = Tile::groups * Sums::pixels;
 
@@ -23,15 +24,16 @@ struct TilePlace {
     return left + 8 * (i / Sums::pixels) % Tile::columns + i % Sums::pixels;
   }
   __device__ __forceinline__ bool exists(const Conv2dShape& s, int i) const {
-    return row(i) < s.out_height && column(i) < s.out_width;
+    return Whole || (row(i) < s.out_height && column(i) < s.out_width);
   }
   // Where channel o of it lies in y.
   __device__ __forceinline__ Index offset(const Conv2dShape& s, int i) const {
-    return ((Index{n} * s.out_height + row(i)) * s.out_width + column(i)) * s.out + o;
+    return Index{n} * s.out_height * s.out_width * s.out + ((row(i) * s.out_width + column(i)) * s.out + o);
   }
 };
 
-// A result says what becomes of a tile. Here it is stored to a tensor, added to another of its shape if there is one.
+// A result says what becomes of a tile, and by join() what then becomes of those that a block has made one after the other:
+// at its end, and where joins_between() two tiles, counted through all images. Here they are stored to a tensor, added to another of its shape if there is one.
 struct TensorResult {
   float* y;
   const float* plus = nullptr;
@@ -49,6 +51,8 @@ struct TensorResult {
       store_row(y + at, sums, i, s.out - place.o, s.out % 4 == 0);
     }
   }
+  __device__ __forceinline__ static bool joins_between(int, int) { return false; }
+  __device__ __forceinline__ static void join(int, int, int) {}
 };
 
 }  // namespace nlcl::cuda

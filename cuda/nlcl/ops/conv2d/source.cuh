@@ -5,20 +5,57 @@
 #include "nlcl/core/block.cuh"
 #include "nlcl/core/vector.cuh"
 #include "nlcl/ops/conv2d/shape.cuh"
-#include "nlcl/ops/relu.hpp"
 
 namespace nlcl::cuda {
 
-// A source says what the numbers of x are: `Width` neighbouring channels, from c on, of image n, that lie `offset` numbers
-// from the beginning of x. Of all blocks that read a pixel it is one's own, which may keep what it reads, for others to
-// read later. Here they are what is stored.
+// A source says what the numbers of x are. For a kernel of any convolution (PixelReader):
+//
+//     read<Width>(offset)            Width neighbouring channels that lie `offset` numbers from the beginning of x
+//
+// For that of residual blocks (block_tiles.cuh), which has many reads on their way before it needs the first:
+//
+//     channels<Width>(n, c)          what is the same for channels c and following of all pixels of image n
+//     fetch<Width>(offset)           what lies in memory
+//     value(fetched, channels)       the numbers
+//     keep(offset, fetched, channels)   called for each pixel once, by the one block whose own it is: leaves what others
+//                                    read later
+//
+// Here they are what is stored.
 template <class Number>
 struct PlainSource {
+  struct NoChannels {};
   const Number* x;
 
   template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int, int, bool) const {
+  __device__ __forceinline__ Vector<Width> read(Index offset) const {
     return load<Width>(x + offset);
+  }
+
+  template <int Width>
+  __device__ __forceinline__ NoChannels channels(int, int) const {
+    return {};
+  }
+  template <int Width>
+  __device__ __forceinline__ auto fetch(Index offset) const {
+    return cuda::fetch<Width>(x + offset);
+  }
+  template <class Fetched>
+  __device__ __forceinline__ auto value(const Fetched& fetched, NoChannels) const {
+    return numbers(fetched);
+  }
+  template <class Fetched>
+  __device__ __forceinline__ void keep(Index, const Fetched&, NoChannels) const {}
+};
+
+// scale * x + shift, for channels that have their own.
+template <int Width>
+struct ScaleShift {
+  Vector<Width> scale, shift;
+
+  __device__ __forceinline__ Vector<Width> operator()(Vector<Width> x) const {
+    NLCL_UNROLL
+    for (int k = 0; k < Width; ++k) x[k] = x[k] * scale[k] + shift[k];
+    return x;
   }
 };
 
@@ -29,13 +66,21 @@ struct NormSource {
   const float *mean, *inverse_deviation;  // [N,32]
 
   template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c, bool) const {
-    Vector<Width> value = load<Width>(x + offset);
-    const Vector<Width> m = load<Width>(mean + n * tile_channels + c),
-                        r = load<Width>(inverse_deviation + n * tile_channels + c);
+  __device__ __forceinline__ ScaleShift<Width> channels(int n, int c) const {
+    const Vector<Width> m = load<Width>(mean + n * tile_channels + c);
+    ScaleShift<Width> norm{load<Width>(inverse_deviation + n * tile_channels + c), {}};
     NLCL_UNROLL
-    for (int k = 0; k < Width; ++k) value[k] = (value[k] - m[k]) * r[k];
-    return value;
+    for (int k = 0; k < Width; ++k) norm.shift[k] = -m[k] * norm.scale[k];
+    return norm;
+  }
+  template <int Width>
+  __device__ __forceinline__ auto fetch(Index offset) const {
+    return cuda::fetch<Width>(x + offset);
+  }
+  template <class Fetched, int Width>
+  __device__ __forceinline__ Vector<Width> value(const Fetched& fetched,
+                                                 const ScaleShift<Width>& norm) const {
+    return norm(numbers(fetched));
   }
 };
 
@@ -46,11 +91,32 @@ struct ReluSource {
   Number* kept = nullptr;
 
   template <int Width>
-  __device__ __forceinline__ Vector<Width> read(Index offset, int n, int c, bool own) const {
-    Vector<Width> value = source.template read<Width>(offset, n, c, own);
-    if (own && kept) store(kept + offset, value);
+  __device__ __forceinline__ Vector<Width> read(Index offset) const {
+    return clipped(source.template read<Width>(offset));
+  }
+
+  template <int Width>
+  __device__ __forceinline__ auto channels(int n, int c) const {
+    return source.template channels<Width>(n, c);
+  }
+  template <int Width>
+  __device__ __forceinline__ auto fetch(Index offset) const {
+    return source.template fetch<Width>(offset);
+  }
+  template <class Fetched, class Channels>
+  __device__ __forceinline__ auto value(const Fetched& fetched, const Channels& channels) const {
+    return clipped(source.value(fetched, channels));
+  }
+  template <class Fetched, class Channels>
+  __device__ __forceinline__ void keep(Index offset, const Fetched& fetched, const Channels& channels) const {
+    if (kept) store(kept + offset, source.value(fetched, channels));
+  }
+
+ private:
+  template <int Width>
+  __device__ __forceinline__ static Vector<Width> clipped(Vector<Width> value) {
     NLCL_UNROLL
-    for (int k = 0; k < Width; ++k) value[k] = ReluValue{}(value[k]);
+    for (int k = 0; k < Width; ++k) value[k] = clip(value[k]);
     return value;
   }
 };
@@ -60,32 +126,31 @@ template <class Source>
 struct PixelReader {
   Source source;
   Index first;  // of the image
-  int height, width, channels, spread, n;
+  int height, width, channels, spread;
 
-  __device__ PixelReader(const Source& x, int height_, int width_, int channels_, int spread_, int n_)
+  __device__ PixelReader(const Source& x, int height_, int width_, int channels_, int spread_, int n)
       : source(x),
-        first(Index{n_} * height_ * width_ * channels_),
+        first(Index{n} * height_ * width_ * channels_),
         height(height_),
         width(width_),
         channels(channels_),
-        spread(spread_),
-        n(n_) {}
-  __device__ PixelReader(const Source& x, const Conv2dShape& s, int n_)
-      : PixelReader(x, s.height, s.width, s.in, s.spread, n_) {}
+        spread(spread_) {}
+  __device__ PixelReader(const Source& x, const Conv2dShape& s, int n)
+      : PixelReader(x, s.height, s.width, s.in, s.spread, n) {}
 
-  // Width channels from c on of a pixel, which is this reader's own or seen by others too.
+  // Width channels from c on of a pixel.
   template <int Width>
-  __device__ __forceinline__ Vector<Width> pixel(int row, int column, int c, bool own = false) const {
+  __device__ __forceinline__ Vector<Width> pixel(int row, int column, int c) const {
     Vector<Width> value{};
     const int at = place(row, column);
     if (at < 0 || c >= channels) return value;
     const Index offset = first + (at * channels + c);
     if (channels % Width == 0) {
-      value = source.template read<Width>(offset, n, c, own);
+      value = source.template read<Width>(offset);
     } else {
       NLCL_UNROLL
       for (int k = 0; k < Width; ++k)
-        if (c + k < channels) value[k] = source.template read<1>(offset + k, n, c + k, false)[0];
+        if (c + k < channels) value[k] = source.template read<1>(offset + k)[0];
     }
     return value;
   }
@@ -93,7 +158,7 @@ struct PixelReader {
   // One channel of it.
   __device__ __forceinline__ float number(int row, int column, int c) const {
     const int at = place(row, column);
-    return at < 0 ? 0.0f : source.template read<1>(first + (at * channels + c), n, c, false)[0];
+    return at < 0 ? 0.0f : source.template read<1>(first + (at * channels + c))[0];
   }
 
  private:

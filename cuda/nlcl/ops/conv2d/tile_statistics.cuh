@@ -1,7 +1,8 @@
 // The statistics of a norm, from the convolution that writes what is normalised:
 //
 //     tile      16 x 16 pixels, in float, by the block that has made them
-//     group     of tiles, in double, by the block that stores the last of its tiles' sums
+//     group     of tiles, in double, by the block that stores the last of its tiles' sums; a block that has made several
+//               of a group's tiles asks once whether it is
 //     image     of groups, by the block that stores the last of its groups' sums
 //
 // An image has about as many groups as a group has tiles, so no block reads many sums one after the other. What is added
@@ -14,10 +15,10 @@
 #include "nlcl/core/channel_statistics.cuh"
 #include "nlcl/core/last_block.cuh"
 #include "nlcl/core/tensor.hpp"
+#include "nlcl/ops/conv2d/block_tiles.cuh"
 #include "nlcl/ops/conv2d/formats.cuh"
 #include "nlcl/ops/conv2d/result.cuh"
 #include "nlcl/ops/conv2d/shape.cuh"
-#include "nlcl/ops/conv2d/tiles.cuh"
 #include "nlcl/ops/instance_norm.hpp"
 
 namespace nlcl::cuda {
@@ -41,9 +42,10 @@ struct SquareSums {
 
 // The sums of a tile to the first 32 threads: each gets those of one channel, but for their count. All threads of the block
 // must call it.
-template <class Tile, class Sums, class Of>
-__device__ __forceinline__ StripSums sums_of_tile(const Conv2dShape& s, const TilePlace<Tile, Sums>& place,
-                                                  Sums& values, const Of& of) {
+template <class Tile, class Sums, bool Whole, class Of>
+__device__ __forceinline__ StripSums sums_of_tile(const Conv2dShape& s,
+                                                  const TilePlace<Tile, Sums, Whole>& place, Sums& values,
+                                                  const Of& of) {
   constexpr int channels = Sums::channels;
   __shared__ SharedArray<float, tile_channels> first_pixel;
   __shared__ SharedArray<float, Tile::warps, 2, tile_channels> parts;
@@ -60,7 +62,7 @@ __device__ __forceinline__ StripSums sums_of_tile(const Conv2dShape& s, const Ti
     for (int j = 0; j < channels; ++j) shift[j] = first_pixel[first_channel + j];
   }
   NLCL_UNROLL
-  for (int i = 0; i < TilePlace<Tile, Sums>::pixels; ++i)
+  for (int i = 0; i < place.pixels; ++i)
     if (place.exists(s, i)) of.add(values, i, place.offset(s, i), shift, sum, square_sum);
   if constexpr (!Of::around_first) block_sync();  // the last tile's parts have been read
   NLCL_UNROLL
@@ -85,8 +87,8 @@ __device__ __forceinline__ StripSums sums_of_tile(const Conv2dShape& s, const Ti
 // The sums of from[0..count,32] by channel to the first 32 threads. Each of the warps adds every `Warps`-th, around the
 // shift of the first, and their sums are added in order. All threads of the block must call it.
 template <int Warps, class Part>
-__device__ __forceinline__ JoinedSums join_sums(const Part* from, int count) {
-  __shared__ SharedArray<JoinedSums, Warps, tile_channels> parts;
+__device__ __forceinline__ JoinedSums join_sums(SharedArray<JoinedSums, Warps, tile_channels>& parts,
+                                                const Part* from, int count) {
   const int channel = lane();
   JoinedSums sums{0, static_cast<double>(from[channel].shift), 0, 0};
   for (int i = warp(); i < count; i += Warps) sums.add(from[i * tile_channels + channel]);
@@ -110,29 +112,42 @@ struct TileStatistics {
   Store store{};
   Of of{};
 
-  // All threads of the block must call it.
-  template <class Tile, class Sums>
-  __device__ __forceinline__ void add(const Conv2dShape& s, const TilePlace<Tile, Sums>& place,
+  // Leaves the sums of a tile. All threads of the block must call it.
+  template <class Tile, class Sums, bool Whole>
+  __device__ __forceinline__ void add(const Conv2dShape& s, const TilePlace<Tile, Sums, Whole>& place,
                                       Sums& sums) const {
     StripSums of_tile = sums_of_tile(s, place, sums, of);
     const int below = s.out_height - place.tile / tiles_across * Tile::rows;
     const int beside = s.out_width - place.tile % tiles_across * Tile::columns;
     of_tile.count = static_cast<float>((below < Tile::rows ? below : Tile::rows) *
                                        (beside < Tile::columns ? beside : Tile::columns));
-    StripSums* const of_tiles = tile_sums + Index{place.n} * tiles * tile_channels;
-    if (warp() == 0) of_tiles[place.tile * tile_channels + lane()] = of_tile;
+    if (warp() == 0) of_tiles(place.n)[place.tile * tile_channels + lane()] = of_tile;
+  }
 
-    const int g = place.tile / group, first = g * group,
-              count = tiles - first < group ? tiles - first : group;
-    unsigned* const ticket = tickets + place.n * (groups + 1);
-    if (!is_last_block(ticket + g, count)) return;
-    JoinedSums* const of_groups = group_sums + Index{place.n} * groups * tile_channels;
-    const JoinedSums of_group = join_sums<Tile::warps>(of_tiles + first * tile_channels, count);
+  // Of a tile that is counted through all images.
+  __device__ __forceinline__ int group_of(int tile) const {
+    return tile / tiles * groups + tile % tiles / group;
+  }
+
+  // After `added` tiles of a group of image n, `tile` one of them. All threads of the block must call it.
+  template <int Warps>
+  __device__ __forceinline__ void join(int n, int tile, int added) const {
+    const int g = tile / group, first = g * group, count = tiles - first < group ? tiles - first : group;
+    unsigned* const ticket = tickets + n * (groups + 1);
+    if (!is_last_block(ticket + g, count, added)) return;
+    JoinedSums* const of_groups = group_sums + Index{n} * groups * tile_channels;
+    __shared__ SharedArray<JoinedSums, Warps, tile_channels> parts;
+    const JoinedSums of_group = join_sums(parts, of_tiles(n) + first * tile_channels, count);
     if (warp() == 0) of_groups[g * tile_channels + lane()] = of_group;
 
     if (!is_last_block(ticket + groups, groups)) return;
-    const JoinedSums of_image = join_sums<Tile::warps>(of_groups, groups);
-    if (warp() == 0) store(of_image, place.n * tile_channels + lane());
+    const JoinedSums of_image = join_sums(parts, of_groups, groups);
+    if (warp() == 0) store(of_image, n * tile_channels + lane());
+  }
+
+ private:
+  __device__ __forceinline__ StripSums* of_tiles(int n) const {
+    return tile_sums + Index{n} * tiles * tile_channels;
   }
 };
 
@@ -146,13 +161,19 @@ struct StoredResult {
   __device__ __forceinline__ void store(const Conv2dShape& s, const Place& place, Sums& sums) const {
     NLCL_UNROLL
     for (int i = 0; i < Place::pixels; ++i)
-      if (place.exists(s, i)) store_channels(y + place.offset(s, i), sums, i);
+      store_channels(y + place.offset(s, i), sums, i, place.exists(s, i));
     if (statistics.tiles > 0) statistics.add(s, place, sums);
+  }
+  __device__ __forceinline__ bool joins_between(int tile, int next) const {
+    return statistics.tiles > 0 && statistics.group_of(tile) != statistics.group_of(next);
+  }
+  __device__ __forceinline__ void join(int n, int tile, int added) const {
+    if (statistics.tiles > 0) statistics.template join<NarrowTile::warps>(n, tile, added);
   }
 
  private:
   template <class Sums>
-  __device__ __forceinline__ static void store_channels(Number* to, Sums& sums, int i) {
+  __device__ __forceinline__ static void store_channels(Number* to, Sums& sums, int i, bool exists) {
     constexpr int most = 16 / static_cast<int>(sizeof(Number));  // 16 bytes at once
     constexpr int width = Sums::channels < most ? Sums::channels : most;
     NLCL_UNROLL
@@ -160,7 +181,7 @@ struct StoredResult {
       Vector<width> value;
       NLCL_UNROLL
       for (int j = 0; j < width; ++j) value[j] = sums.at(i, first + j);
-      cuda::store(to + first, value);
+      if (exists) cuda::store(to + first, value);
     }
   }
 };
@@ -170,7 +191,7 @@ StoredResult(Number*, Statistics) -> StoredResult<Number, Statistics>;
 // Where the sums of a batch are kept, for one convolution after the other.
 class TileSums {
  public:
-  TileSums(Index batch, const TilePlan& p, Device device)
+  TileSums(Index batch, const BlockPlan& p, Device device)
       : tiles_(p.tiles_down * p.tiles_across),
         tiles_across_(p.tiles_across),
         group_(static_cast<int>(std::ceil(std::sqrt(tiles_)))),

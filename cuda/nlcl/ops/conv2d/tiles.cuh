@@ -64,14 +64,20 @@ __device__ __forceinline__ void read_plane(const Conv2dShape& s, const TilePlan&
     }
     return;
   }
-  const auto own = [](int i, int count) { return i >= 0 && i < count; };
-  for (int row = warp(); row < p.rows; row += Tile::warps) {
-    const bool own_row = own(row - s.top, Tile::rows);
-    for (int column = lane() / 4; column < p.columns; column += 8) {
-      const bool is_own = own_row && own(column - s.left, Tile::columns);
-      to[(row * Tile::pitch + column) * 4 + slot] =
-          slot_of_channels<Format>(x.template pixel<width>(top + row, left + column, c, is_own));
+  constexpr int at_once = 4 / Format::pair,
+                step = Tile::threads / 4;  // several reads are on their way at a time
+  for (int first = thread().x / 4; first < p.rows * p.columns; first += at_once * step) {
+    Vector<width> value[at_once];
+    NLCL_UNROLL
+    for (int i = 0; i < at_once; ++i) {
+      const int pixel = first + i * step;
+      value[i] = x.template pixel<width>(top + pixel / p.columns, left + pixel % p.columns, c);
     }
+    NLCL_UNROLL
+    for (int i = 0; i < at_once; ++i)
+      if (const int pixel = first + i * step; pixel < p.rows * p.columns)
+        to[(pixel / p.columns * Tile::pitch + pixel % p.columns) * 4 + slot] =
+            slot_of_channels<Format>(value[i]);
   }
 }
 
@@ -117,19 +123,11 @@ __device__ __forceinline__ void add_tap(typename Format::template TileSums<Group
   }
 }
 
-// How many blocks share the registers of a multiprocessor. A source that computes much while it reads may want fewer.
-template <class Format, class Source>
-constexpr int blocks_with_source() {
-  if constexpr (requires { Source::most_blocks; })
-    return Source::most_blocks < Format::blocks ? Source::most_blocks : Format::blocks;
-  return Format::blocks;
-}
-
 // Warps stand beside each other in output channels, then below in pixels: a warp has 8 * groups pixels and 32
 // channels. It goes plane by plane and, within, one row of taps after the other. While it multiplies, the weights of
 // the next row of taps are on their way; or they are all there from the start, for all tiles of the block.
 template <class Format, class Tile, class Source, class Result>
-__global__ void __launch_bounds__(Tile::threads, (blocks_with_source<Format, Source>()))
+__global__ void __launch_bounds__(Tile::threads, Format::blocks)
     conv2d_tiles(Conv2dShape s, TilePlan p, Source x, const uint4* __restrict__ weight,
                  const float* __restrict__ bias, Result y) {
   using Sums = typename Format::template TileSums<Tile::groups>;

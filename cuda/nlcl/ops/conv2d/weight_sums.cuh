@@ -115,6 +115,44 @@ __device__ __forceinline__ void add_pixels(Sums<4> (&sums)[WeightTile::units], c
   }
 }
 
+// Pixels of a tile on their way to shared memory, of the four channels of this thread: in bf16 each with one that lies `below`
+// it. The first `AtOnce` of them can be asked for long before they are stored.
+template <class Format, int AtOnce>
+class TileReads {
+ public:
+  template <class Reader>
+  __device__ __forceinline__ void fetch(const Reader& x, int top, int left, int c, int columns, int below,
+                                        int first = thread().x / 8) {
+    NLCL_UNROLL
+    for (int i = 0; i < AtOnce; ++i) {
+      const int pixel = first + i * step(), row = pixel / columns, column = pixel % columns;
+      NLCL_UNROLL
+      for (int h = 0; h < Format::pair; ++h)
+        values_[i][h] = x.template pixel<4>(top + row + h * below, left + column, c);
+    }
+  }
+
+  // All of rows x columns pixels, of which the first have been fetched.
+  template <class Reader>
+  __device__ __forceinline__ void store(const Reader& x, int top, int left, int c, int rows, int columns,
+                                        int below, const Slots& to) {
+    for (int first = thread().x / 8;;) {
+      NLCL_UNROLL
+      for (int i = 0; i < AtOnce; ++i)
+        if (const int pixel = first + i * step(); pixel < rows * columns)
+          to[pixel * WeightTile::pitch + thread().x % 8] = slot_of_pixels<Format>(values_[i]);
+      first += AtOnce * step();
+      if (first >= rows * columns) return;
+      fetch(x, top, left, c, columns, below, first);
+    }
+  }
+
+ private:
+  __device__ __forceinline__ static int step() { return block_size().x / 8; }
+
+  Vector<4> values_[AtOnce][Format::pair];
+};
+
 // partial: [parts, depth, out]
 template <class Format, class Source, class DySource>
 __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
@@ -141,43 +179,42 @@ __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
   Sums<4> sums[WeightTile::units]{};
   const auto first_tile = static_cast<int>(Index{p.tiles} * part / p.parts);
   const auto last_tile = static_cast<int>(Index{p.tiles} * (part + 1) / p.parts);
-  for (int tile = first_tile; tile < last_tile; ++tile) {
+  TileReads<Format, 4> x_reads;
+  TileReads<Format, 2> dy_reads;
+  // body(x, its first row and column, dy, the same), of a tile.
+  const auto of_tile = [&](int tile, const auto& body) {
     const int n = tile / (p.tiles_down * p.tiles_across), within = tile % (p.tiles_down * p.tiles_across);
     const int top = within / p.tiles_across * WeightTile::rows, left = within % p.tiles_across * columns;
-    const int x_top = top * s.stride - s.top, x_left = left * s.stride - s.left;
-    const PixelReader<Source> x_reader(x, s, n);
-    const PixelReader dy_reader(dy, s.out_height, s.out_width, s.out, 1, n);
-    Vector<4> v[Format::pair];
+    body(PixelReader<Source>(x, s, n), top * s.stride - s.top, left * s.stride - s.left,
+         PixelReader(dy, s.out_height, s.out_width, s.out, 1, n), top, left);
+  };
+  const auto fetch = [&](int tile) {
+    of_tile(tile, [&](const auto& x_reader, int x_top, int x_left, const auto& dy_reader, int top, int left) {
+      if (!p.windows) x_reads.fetch(x_reader, x_top, x_left, c + slot * 4, p.columns, rows);
+      dy_reads.fetch(dy_reader, top, left, o + slot * 4, columns, rows);
+    });
+  };
 
+  if (first_tile < last_tile) fetch(first_tile);
+  for (int tile = first_tile; tile < last_tile; ++tile) {
     block_sync();  // the last tile is not needed any more
-    if (p.windows) {
-      for (int i = 0; i < p.units_per_block; ++i) {
+    of_tile(tile, [&](const auto& x_reader, int x_top, int x_left, const auto& dy_reader, int top, int left) {
+      if (!p.windows) x_reads.store(x_reader, x_top, x_left, c + slot * 4, p.rows, p.columns, rows, x_tile);
+      for (int i = 0; p.windows && i < p.units_per_block; ++i) {
         const WindowNumbers<4> numbers(s, (first_unit + i) * 32 + slot * 4);
         for (int pixel = thread().x / 8; pixel < rows * columns; pixel += threads / 8) {
           const int row = pixel / columns, column = pixel % columns;
+          Vector<4> v[Format::pair];
           NLCL_UNROLL
           for (int h = 0; h < Format::pair; ++h)
             v[h] = numbers.of(x_reader, x_top + (row + h * rows) * s.stride, x_left + column * s.stride);
           x_tile[(i * rows * columns + pixel) * pitch + slot] = slot_of_pixels<Format>(v);
         }
       }
-    } else {
-      for (int row = warp(); row < p.rows; row += p.warps)
-        for (int column = lane() / 8; column < p.columns; column += 4) {
-          NLCL_UNROLL
-          for (int h = 0; h < Format::pair; ++h)
-            v[h] = x_reader.template pixel<4>(x_top + row + h * rows, x_left + column, c + slot * 4);
-          x_tile[(row * p.columns + column) * pitch + slot] = slot_of_pixels<Format>(v);
-        }
-    }
-    for (int pixel = thread().x / 8; pixel < rows * columns; pixel += threads / 8) {
-      NLCL_UNROLL
-      for (int h = 0; h < Format::pair; ++h)
-        v[h] = dy_reader.template pixel<4>(top + pixel / columns + h * rows, left + pixel % columns,
-                                           o + slot * 4);
-      dy_tile[pixel * pitch + slot] = slot_of_pixels<Format>(v);
-    }
+      dy_reads.store(dy_reader, top, left, o + slot * 4, rows, columns, rows, dy_tile);
+    });
     block_sync();
+    if (tile + 1 < last_tile) fetch(tile + 1);  // while this one is multiplied
 
     for (int step = share; step < rows * columns / 8; step += p.shares) {
       const int row = step * 8 / columns, column = step * 8 % columns;
