@@ -20,6 +20,7 @@
 #include "nlcl/io/dataset.hpp"
 #include "nlcl/io/path.hpp"
 #include "nlcl/train/communicator.hpp"
+#include "nlcl/train/found_rain.hpp"
 #include "nlcl/train/loader.hpp"
 #include "nlcl/train/mpi.hpp"
 #include "nlcl/train/nccl.hpp"
@@ -62,13 +63,14 @@ const std::map<std::string, DrawnRain> drawn_rain{
     {"streaks", DrawnRain::streaks}, {"weather", DrawnRain::weather}, {"both", DrawnRain::both}};
 
 struct Options {
-  std::string rainy, clean, data, run, resume, start, objective = "asymmetric", drawn_rain = "streaks";
+  std::string rainy, clean, data, run, resume, start, found, objective = "asymmetric", drawn_rain = "streaks";
   Index crop = 256, batch = 1, accumulate = 1;
   TrainerOptions trainer;
   std::string compactness = "measured";  // or the weights of background and rain
   std::uint64_t log_every = 1, log_gradients = 0, save_every = 500, sample_every = 500;
   std::size_t keep = 3, image_memory = 2048;  // the latter in megabytes
   bool drawn_mist = true, quiet = false;
+  double found_share = 0.5;
   tools::Compute compute;
 };
 
@@ -158,6 +160,15 @@ void add_options(CLI::App& app, Options& o) {
       ->check(tools::one_of(kinds_of_rain))
       ->option_text("NAME");
   truth("--drawn-mist", o.drawn_mist, "weather has mist; without it the network leaves mist alone (ours)");
+  app.add_option(
+         "--found", o.found,
+         "folder of the rainy images without their rain, of the same names: it is laid over clean ones "
+         "too (ours)")
+      ->option_text("DIR");
+  app.add_option("--found-share", o.found_share,
+                 "of the clean images of the drawn term that get it, in place of drawn rain (ours)")
+      ->check(tools::within(0.0, 1.0))
+      ->option_text("X");
   app.add_option("--recomposition-gain", objective.recomposition.gain,
                  "how much stronger the rain that is found is laid over clean images (ours)")
       ->check(tools::above_zero<double>())
@@ -237,14 +248,21 @@ void say(const Options& o, const std::string& line) {
 // The folders, after everything that looks wrong about them has been said.
 struct Data {
   ImageFolder rainy, clean;
+  std::optional<ImageFolder> derained;
+  std::optional<FoundRain> found;
 
   explicit Data(const Options& o) : rainy(path_of(o.rainy), memory(o)), clean(path_of(o.clean), memory(o)) {
     for (const std::string& line : tools::lines_of(size_table(rainy, clean))) say(o, line);
-    for (const auto* folder : {&rainy, &clean})
-      for (const std::string& line : folder->unreadable()) tools::say("left out: " + line);
+    if (!o.found.empty()) {
+      found.emplace(rainy, derained.emplace(path_of(o.found), memory(o)));
+      say(o, text("rain of ", found->size(), " rainy images is laid over clean ones"));
+    }
+    for (const auto* folder : {&rainy, &clean, derained ? &*derained : nullptr})
+      if (folder)
+        for (const std::string& line : folder->unreadable()) tools::say("left out: " + line);
     for (const std::string& line : data_warnings(rainy, clean, o.crop)) tools::say("warning: " + line);
   }
-  std::string hash() const { return rainy.hash() + clean.hash(); }
+  std::string hash() const { return rainy.hash() + clean.hash() + (derained ? derained->hash() : ""); }
 
  private:
   static ImageFolderOptions memory(const Options& o) { return {.memory = o.image_memory * 1'000'000}; }
@@ -261,7 +279,7 @@ struct Configuration {
 Configuration configuration_of(CLI::App& app) {
   Configuration result;
   result.whole = app.config_to_str();
-  for (const char* path : {"--rainy", "--clean", "--data", "--output", "--start"})
+  for (const char* path : {"--rainy", "--clean", "--data", "--output", "--start", "--found"})
     app.get_option(path)->configurable(false);
   result.without_paths = app.config_to_str();
   result.options = tools::json_of(tools::values_of(app));
@@ -289,7 +307,9 @@ class Run {
              .ahead = 4 + loader_threads(),
              .stride = ranks.size(),
              .drawn = o.trainer.objective.needs(Pass::drawn) ? drawn_rain.at(o.drawn_rain) : DrawnRain::none,
-             .drawn_mist = o.drawn_mist}) {
+             .drawn_mist = o.drawn_mist,
+             .found = data.found ? &*data.found : nullptr,
+             .found_share = o.found_share}) {
     begin();
   }
 
@@ -535,8 +555,11 @@ void prepare(Options& o, CLI::App& app, const Communicator& ranks) {
     set_option(app, "--clean", fs::absolute(path_of(o.clean)).string());
     set_option(app, "--data", "");
     if (!o.start.empty()) set_option(app, "--start", fs::absolute(path_of(o.start)).string());
+    if (!o.found.empty()) set_option(app, "--found", fs::absolute(path_of(o.found)).string());
   }
   o.trainer.objective.layer_contrast.pooled = o.objective == "cvpr2022";
+  require<UsageError>(o.found.empty() || o.trainer.objective.needs(Pass::drawn),
+                      "--found is for the drawn term, expected a --drawn-weight above 0");
 }
 
 void measure(Options& o, CLI::App& app, const Data& data) {

@@ -124,6 +124,7 @@
 #include "nlcl/synth/weather.hpp"
 #include "nlcl/train/adam.hpp"
 #include "nlcl/train/communicator.hpp"
+#include "nlcl/train/found_rain.hpp"
 #include "nlcl/train/gradient_sum.hpp"
 #include "nlcl/train/loader.hpp"
 #include "nlcl/train/log_curves.hpp"

@@ -367,6 +367,8 @@ TEST_CASE("nlcl-train says what is wrong", "[train]") {
                      {"nlcl-train --rainy rainy --clean clean -o run --objective best", 2, "--objective"},
                      {"nlcl-train --rainy rainy --clean clean -o run --device cuda:99", 3, "cuda:99"},
                      {"nlcl-train --resume nowhere", 2, "nowhere"},
+                     {"nlcl-train --rainy rainy --clean clean -o run --found rainy", 2, "--drawn-weight"},
+                     {train + "-o run --quiet --found empty", 1, "empty"},
                  });
 }
 
@@ -402,5 +404,28 @@ TEST_CASE("a run goes on with its own data only", "[train][run]") {
   REQUIRE(place(train + "-o run --quiet").code == 0);
   check_error(place(train + "-o run --quiet"), 2, "has checkpoints of another run");
   std::filesystem::remove(place / "rainy/2.png");
+  check_error(place("nlcl-train --resume run --quiet"), 2, "not those that the run was started with");
+}
+
+TEST_CASE("rain that was found before is laid over clean images, also of a run that goes on",
+          "[train][run]") {
+  const Workplace place;
+  write_pictures(place);
+  for (const char* name : {"0.png", "2.png"})
+    place.write(text("derained/", name), Image{72, 80, 3, std::vector<std::uint8_t>(72 * 80 * 3)});
+  const std::string options = "--found derained --found-share 1 ";
+  const Run run = place(train + options + "-o run");
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  CHECK_THAT(run.err, Catch::Contains("rain of 2 rainy images"));
+  CHECK_THAT(place.content("run/run.json"), !Catch::Contains("derained"));  // a path is nobody's business
+  check_silent(place(train + "-o without --quiet"));
+  CHECK(result(place, "run") != result(place, "without"));
+
+  std::filesystem::remove(place / "run/checkpoints/step-00000005.safetensors");
+  const std::vector<std::byte> expected = read_file(place / "run/clean.safetensors");
+  check_silent(place("nlcl-train --resume run --quiet"));
+  CHECK(read_file(place / "run/clean.safetensors") == expected);
+  place.write("derained/0.png", Image{72, 80, 3, std::vector<std::uint8_t>(72 * 80 * 3, 9)});
   check_error(place("nlcl-train --resume run --quiet"), 2, "not those that the run was started with");
 }

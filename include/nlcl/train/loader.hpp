@@ -27,6 +27,7 @@
 #include "nlcl/io/dataset.hpp"
 #include "nlcl/synth/rain.hpp"
 #include "nlcl/synth/weather.hpp"
+#include "nlcl/train/found_rain.hpp"
 
 namespace nlcl {
 
@@ -47,6 +48,8 @@ struct LoaderOptions {
   int stride = 1;  // from one that is asked for to the next: ranks of a training take turns
   DrawnRain drawn = DrawnRain::none;
   bool drawn_mist = true;  // any_weather() with its mist; without, a network leaves mist where it is
+  const FoundRain* found = nullptr;  // laid over some of them instead; has to outlive the loader
+  double found_share = 0.5;          // how many of all, on the mean
 };
 
 // Image n of `rainy` has nothing to do with image n of `clean`.
@@ -67,13 +70,6 @@ inline std::vector<std::uint32_t> permutation(std::uint32_t count, Random random
   return order;
 }
 
-// Position i >= 0 of a line of n that goes on beyond its end as if mirrored, without repeating the border:
-// 0 1 2 1 0 1 2 for n = 3.
-inline Index mirrored(Index i, Index n) {
-  const Index period = std::max<Index>(2 * (n - 1), 1);
-  return std::min(i % period, period - i % period);
-}
-
 // The walk through one folder. Remembers the order of the epoch it is in: one for each thread.
 class CropSampler {
  public:
@@ -84,7 +80,8 @@ class CropSampler {
   void write(std::uint64_t sample, float* out) {
     const auto image = folder_.image(image_of(sample));
     Random random(seed_, streams_ | of_crops | sample);
-    const Index top = random.below(places(image->height)), left = random.below(places(image->width));
+    const Index top = random.below(crop_places(image->height, crop_)),
+                left = random.below(crop_places(image->width, crop_));
     const std::uint8_t* const pixels = image->pixels.data();
     const Index next = image->channels == 3 ? 1 : 0;  // grey is repeated
     for (Index y = 0; y < crop_; ++y) {
@@ -108,11 +105,6 @@ class CropSampler {
       epoch_ = epoch;
     }
     return order_[sample % images];
-  }
-
-  // Where a crop can begin on a side of an image.
-  std::uint32_t places(Index side) const {
-    return static_cast<std::uint32_t>(std::max<Index>(side - crop_, 0) + 1);
   }
 
   const ImageFolder& folder_;
@@ -214,8 +206,10 @@ class Loader {
     float* image = result.mutable_data();
     for (Index n = 0; n < options_.batch; ++n, image += 3 * pixels) {
       Random random(options_.seed, drawn_streams | sample(step, n));
-      if (options_.drawn == DrawnRain::weather ||
-          (options_.drawn == DrawnRain::both && random.uniform() < 0.5)) {
+      if (options_.found && random.uniform() < options_.found_share) {
+        options_.found->lay_over(image, crop, random);
+      } else if (options_.drawn == DrawnRain::weather ||
+                 (options_.drawn == DrawnRain::both && random.uniform() < 0.5)) {
         const Tensor<float> scene({1, crop, crop, 3}, std::span<const float>(image, image + 3 * pixels));
         Weather weather = any_weather(random);
         if (!options_.drawn_mist) weather.mist = 0;
