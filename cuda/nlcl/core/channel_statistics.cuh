@@ -79,12 +79,21 @@ class StripWalk {
 
   __device__ bool has_channel() const { return channel < channels_; }
 
-  // body(i) for every pixel of this thread, i: where its first channel lies.
-  template <class Body>
-  __device__ void each(const Body& body) const {
+  // use(i, read(i)) for every pixel of this thread, i: where its first channel lies. Memory answers late, so some are on
+  // their way at a time.
+  template <class Read, class Use>
+  __device__ void each(const Read& read, const Use& use) const {
     if (!has_channel()) return;
+    constexpr int at_once = 4;
     const int step = block_size().y * channels_, stop = (end - begin) * channels_;
-    for (int i = thread().y * channels_; i < stop; i += step) body(first + i);
+    for (int i = thread().y * channels_; i < stop; i += at_once * step) {
+      decltype(read(first)) values[at_once];
+      NLCL_UNROLL
+      for (int k = 0; k < at_once; ++k) values[k] = read(first + (i + k * step < stop ? i + k * step : i));
+      NLCL_UNROLL
+      for (int k = 0; k < at_once; ++k)
+        if (i + k * step < stop) use(first + i + k * step, values[k]);
+    }
   }
 
   // Whether the sums of all strips of the image and this block's channels have been stored. All threads of the block must
@@ -177,14 +186,14 @@ __global__ void strip_sums(ImageStrips s, Read x, StripSums* strips, unsigned* t
   Vector<Width> shift{};  // the strip's own first pixel
   if (walk.has_channel()) shift = x.template at<Width>(walk.first);
   float sums[2 * Width]{};
-  walk.each([&](Index i) {
-    const Vector<Width> value = x.template at<Width>(i);
-    for (int k = 0; k < Width; ++k) {
-      const float d = value[k] - shift[k];
-      sums[k] += d;
-      sums[Width + k] += d * d;
-    }
-  });
+  walk.each([&](Index i) { return x.template at<Width>(i); },
+            [&](Index, const Vector<Width>& value) {
+              for (int k = 0; k < Width; ++k) {
+                const float d = value[k] - shift[k];
+                sums[k] += d;
+                sums[Width + k] += d * d;
+              }
+            });
   sum_over_rows(sums);
   const bool stores = thread().y == 0 && walk.has_channel();
   if (stores)

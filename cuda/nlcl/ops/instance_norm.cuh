@@ -30,10 +30,15 @@ template <class Number>
 ReadValues(const Number*) -> ReadValues<Number>;
 
 struct FinishLeaky {
+  struct Nothing {};
   LeakySlope<float> leaky;
 
   template <int Width>
-  __device__ Vector<Width> operator()(Vector<Width> value, Index) const {
+  __device__ Nothing read(Index) const {
+    return {};
+  }
+  template <int Width>
+  __device__ Vector<Width> operator()(Vector<Width> value, Nothing, Index) const {
     for (int k = 0; k < Width; ++k) value[k] = leaky(value[k]);
     return value;
   }
@@ -68,7 +73,16 @@ struct ReadThroughLeaky {
 
 // ---- Forward ----
 
-// to[i] = finish((x[i] - mean) * r, i); `to` may be x.
+// What a pass needs of two tensors at one place.
+template <class A, class B>
+struct Both {
+  A first;
+  B second;
+};
+template <class A, class B>
+Both(A, B) -> Both<A, B>;
+
+// to[i] = finish((x[i] - mean) * r, finish.read(i), i); `to` may be x.
 template <int Width, class Number, class Finish>
 __global__ void normalize(ImageStrips s, const Number* x, const float* mean, const float* inverse_deviation,
                           float* to, Finish finish) {
@@ -76,11 +90,15 @@ __global__ void normalize(ImageStrips s, const Number* x, const float* mean, con
   if (!walk.has_channel()) return;
   const Vector<Width> m = load<Width>(mean + walk.n * s.channels + walk.channel);
   const Vector<Width> r = load<Width>(inverse_deviation + walk.n * s.channels + walk.channel);
-  walk.each([&](Index i) {
-    Vector<Width> value = load<Width>(x + i);
-    for (int k = 0; k < Width; ++k) value[k] = (value[k] - m[k]) * r[k];
-    store(to + i, finish(value, i));
-  });
+  walk.each(
+      [&](Index i) {
+        return Both{fetch<Width>(x + i), finish.template read<Width>(i)};
+      },
+      [&](Index i, const auto& read) {
+        Vector<Width> value = numbers(read.first);
+        for (int k = 0; k < Width; ++k) value[k] = (value[k] - m[k]) * r[k];
+        store(to + i, finish(value, read.second, i));
+      });
 }
 
 template <class Number, class Finish>
@@ -107,13 +125,16 @@ __global__ void gradient_sums(ImageStrips s, Y y, Dy dy, GradientSums* strips, u
                               float* g_mean, float* gy_mean) {
   const StripWalk<Width> walk(s);
   float sums[2 * Width]{};
-  walk.each([&](Index i) {
-    const Vector<Width> g = dy.template at<Width>(i), v = y.template at<Width>(i);
-    for (int k = 0; k < Width; ++k) {
-      sums[k] += g[k];
-      sums[Width + k] += g[k] * v[k];
-    }
-  });
+  walk.each(
+      [&](Index i) {
+        return Both{dy.template at<Width>(i), y.template at<Width>(i)};
+      },
+      [&](Index, const auto& read) {
+        for (int k = 0; k < Width; ++k) {
+          sums[k] += read.first[k];
+          sums[Width + k] += read.first[k] * read.second[k];
+        }
+      });
   sum_over_rows(sums);
   const bool stores = thread().y == 0 && walk.has_channel();
   if (stores)
@@ -144,12 +165,16 @@ __global__ void gradient_from_means(ImageStrips s, ReadBeforeLeaky y, ReadThroug
   const int at = walk.n * s.channels + walk.channel;
   const Vector<Width> r = load<Width>(inverse_deviation + at), g_m = load<Width>(g_mean + at),
                       gy_m = load<Width>(gy_mean + at);
-  walk.each([&](Index i) {
-    const Vector<Width> g = dy.template at<Width>(i), v = y.template at<Width>(i);
-    Vector<Width> result;
-    for (int k = 0; k < Width; ++k) result[k] = r[k] * (g[k] - g_m[k] - v[k] * gy_m[k]);
-    store(dx + i, result);
-  });
+  walk.each(
+      [&](Index i) {
+        return Both{dy.template at<Width>(i), y.template at<Width>(i)};
+      },
+      [&](Index i, const auto& read) {
+        Vector<Width> result;
+        for (int k = 0; k < Width; ++k)
+          result[k] = r[k] * (read.first[k] - g_m[k] - read.second[k] * gy_m[k]);
+        store(dx + i, result);
+      });
 }
 
 // Both means, [N,C].

@@ -37,9 +37,12 @@ struct FinishSum {
   Number* kept;
 
   template <int Width>
-  __device__ Vector<Width> operator()(const Vector<Width>& value, Index i) const {
+  __device__ Vector<Width> read(Index i) const {
+    return load<Width>(skip + i);
+  }
+  template <int Width>
+  __device__ Vector<Width> operator()(const Vector<Width>& value, Vector<Width> sum, Index i) const {
     if (kept) store(kept + i, value);
-    Vector<Width> sum = load<Width>(skip + i);
     for (int k = 0; k < Width; ++k) sum[k] += value[k];
     return sum;
   }
