@@ -6,7 +6,7 @@
 #     memcheck racecheck synccheck initcheck
 #                the tests of the kernels under each tool of compute-sanitizer
 #     bench      every benchmark, in three precisions
-#     profile    the two heaviest kernels, where ncu is there
+#     profile    every kernel of the plan and of a step, where ncu is there, as OUT/profile*.csv
 #     compare    generator and training step against PyTorch, where it is there
 # Without a PART: all of them. The programs are those of `cmake --build --preset gpu`, which is called where they are not
 # there; tests/gpu-pack.sh carries them to a machine that has no compiler.
@@ -19,7 +19,7 @@ fi
 mkdir -p "$1" && out=$(cd "$1" && pwd) || exit 2
 shift
 cd "$(dirname "$0")/.."
-export bin=$PWD/build-gpu/bin shared=${NLCL_SHARED_DIR:-$PWD/../shared} precisions="float32 tf32 bf16"
+export out bin=$PWD/build-gpu/bin shared=${NLCL_SHARED_DIR:-$PWD/../shared} precisions="float32 tf32 bf16"
 export NLCL_SOURCE_DIR=$PWD NLCL_BIN_DIR=$bin NLCL_SHARED_DIR=$shared PATH=$PATH:/usr/local/cuda/bin
 
 nvidia-smi -L || { echo "no GPU on this machine" >&2; exit 2; }
@@ -63,19 +63,24 @@ bench() {
   return $status
 }
 
-profile() {
+profile() {  # time and traffic of every launch; then, of the passes of the plan, where each instruction waits
   command -v ncu >/dev/null || { echo "skipped: no ncu"; return 0; }
-  local name
-  for name in generator-512x1024 training-step; do  # one launch of each kernel, in the middle of the work
-    ncu --clock-control none --set basic --section WarpStateStats --section MemoryWorkloadAnalysis --launch-skip 60 \
-      --launch-count 8 "$bin/nlcl-bench" --device cuda:0 --precision bf16 --height 256 --width 256 --repeat 1 "$name" || return 1
+  local name asked="ncu --clock-control none --cache-control none"
+  local bench="$bin/nlcl-bench --device cuda:0 --precision bf16 --repeat 1"
+  for name in generator-512x1024 training-step; do
+    $asked --metrics gpu__time_duration.sum,dram__bytes_read.sum,dram__bytes_write.sum,smsp__inst_executed.sum \
+      --launch-count 1000 --csv --page raw --log-file "$out/profile-$name.csv" $bench "$name" || return 1
   done
+  $asked --section SpeedOfLight --section WarpStateStats --section SourceCounters --section Occupancy --launch-skip 4 \
+    --kernel-name conv2d_block --launch-count 2 --force-overwrite --export "$out/profile" $bench generator-512x1024 || return 1
+  ncu --import "$out/profile.ncu-rep" --page details
+  ncu --import "$out/profile.ncu-rep" --page source --csv >"$out/profile-source.csv"
 }
 
 compare() {
   python3 -c 'import torch' 2>/dev/null || { echo "skipped: no PyTorch"; return 0; }
   python3 tests/reference/compare_cuda.py --nlcl "$bin/nlcl-bench" --rounds 1 --sizes 512x1024 --batches 1 \
-    --modes "tf32, eager, channels last, graph" "bf16, eager, channels last, graph" "bf16, compiled, channels last, graph"
+    --modes "tf32, eager, channels last, graph" "bf16, eager, channels last, graph" "bf16, eager, channels last"
 }
 
 parts=("$@")

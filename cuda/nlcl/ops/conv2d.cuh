@@ -3,9 +3,10 @@
 // A convolution is a product of matrices, [pixels, kh * kw * in] x [kh * kw * in, out], whose left matrix is never
 // written down (implicit GEMM). A block computes a tile of pixels for 32 or 64 output channels. It reads the part
 // of x that the tile sees, with its margin, into shared memory once; every tap of the kernel is then a product with
-// the same numbers, seen from a place further on. So there are two kernels,
+// the same numbers, seen from a place further on. So there are three kernels,
 //
 //     conv2d_tiles            y, and dx, which is a convolution with the weight turned round
+//     conv2d_block            the same for 3x3 of 32 channels, of sources that compute what they read
 //     conv2d_weight_sums      dweight, a product over the pixels: each part of them sums for itself, parts are then
 //                             added in order
 //
@@ -13,8 +14,8 @@
 // are written to shared memory; sums are float32 always. conv2d_dot computes images of one or three channels.
 //
 // They are in conv2d/, in the order in which they are read best: shape and choice; formats, source, packed_weight and
-// result, which the kernels share; the kernels, tiles, dot, weight_sums and part_sums; tile_statistics, what tiles tell the
-// norm that follows; and launch.
+// result, which the kernels share; the kernels, tiles, block_tiles, dot, weight_sums and part_sums; tile_statistics, what
+// tiles tell the norm that follows; and launch.
 //
 // What the generator's convolutions can take at best, 3x3, 32 to 32 channels on 512 x 1024 pixels:
 //

@@ -155,6 +155,20 @@ struct PixelReader {
     return value;
   }
 
+  // The same in two parts, where channels come in Widths and are read as they are: what lies in memory, with zeros around it,
+  // and the numbers.
+  template <int Width>
+  __device__ __forceinline__ auto fetch(int row, int column, int c) const {
+    decltype(source.template fetch<Width>(0)) fetched{};
+    const int at = place(row, column);
+    if (at >= 0 && c < channels) fetched = source.template fetch<Width>(first + (at * channels + c));
+    return fetched;
+  }
+  template <int Width, class Fetched>
+  __device__ __forceinline__ Vector<Width> value(const Fetched& fetched) const {
+    return source.value(fetched, source.template channels<Width>(0, 0));
+  }
+
   // One channel of it.
   __device__ __forceinline__ float number(int row, int column, int c) const {
     const int at = place(row, column);

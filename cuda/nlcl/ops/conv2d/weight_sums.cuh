@@ -115,42 +115,70 @@ __device__ __forceinline__ void add_pixels(Sums<4> (&sums)[WeightTile::units], c
   }
 }
 
-// Pixels of a tile on their way to shared memory, of the four channels of this thread: in bf16 each with one that lies `below`
-// it. The first `AtOnce` of them can be asked for long before they are stored.
-template <class Format, int AtOnce>
+// Pixels of a tile of x, rows of `columns`, on their way to shared memory: of the four channels of this thread, in bf16 each with
+// the one that lies `below` it. The first `AtOnce` of them are asked for long before they are stored, and nothing looks at them
+// until then.
+template <class Format, class Source, int AtOnce>
 class TileReads {
  public:
-  template <class Reader>
-  __device__ __forceinline__ void fetch(const Reader& x, int top, int left, int c, int columns, int below,
-                                        int first = thread().x / 8) {
-    NLCL_UNROLL
-    for (int i = 0; i < AtOnce; ++i) {
-      const int pixel = first + i * step(), row = pixel / columns, column = pixel % columns;
-      NLCL_UNROLL
-      for (int h = 0; h < Format::pair; ++h)
-        values_[i][h] = x.template pixel<4>(top + row + h * below, left + column, c);
-    }
+  __device__ __forceinline__ TileReads(int columns, int below)
+      : columns_(columns), below_(below), first_(places(thread().x / 8)) {}
+
+  __device__ __forceinline__ void fetch(const PixelReader<Source>& x, int top, int left, int c) {
+    fetch(x, top, left, c, first_);
   }
 
-  // All of rows x columns pixels, of which the first have been fetched.
-  template <class Reader>
-  __device__ __forceinline__ void store(const Reader& x, int top, int left, int c, int rows, int columns,
-                                        int below, const Slots& to) {
+  // All of `rows` rows, of which the first pixels have been fetched.
+  __device__ __forceinline__ void store(const PixelReader<Source>& x, int top, int left, int c, int rows,
+                                        const Slots& to) {
+    Places at = first_;
     for (int first = thread().x / 8;;) {
+      Vector<4> v[AtOnce][Format::pair];
       NLCL_UNROLL
-      for (int i = 0; i < AtOnce; ++i)
-        if (const int pixel = first + i * step(); pixel < rows * columns)
-          to[pixel * WeightTile::pitch + thread().x % 8] = slot_of_pixels<Format>(values_[i]);
+      for (int i = 0; i < AtOnce; ++i) {
+        NLCL_UNROLL
+        for (int h = 0; h < Format::pair; ++h)
+          v[i][h] = x.channels % 4 == 0
+                        ? x.template value<4>(fetched_[i][h])
+                        : x.template pixel<4>(top + at.row[i] + h * below_, left + at.column[i], c);
+        if (const int pixel = first + i * step(); pixel < rows * columns_)
+          to[pixel * WeightTile::pitch + thread().x % 8] = slot_of_pixels<Format>(v[i]);
+      }
       first += AtOnce * step();
-      if (first >= rows * columns) return;
-      fetch(x, top, left, c, columns, below, first);
+      if (first >= rows * columns_) return;
+      at = places(first);
+      fetch(x, top, left, c, at);
     }
   }
 
  private:
+  struct Places {
+    int row[AtOnce], column[AtOnce];
+  };
+
   __device__ __forceinline__ static int step() { return block_size().x / 8; }
 
-  Vector<4> values_[AtOnce][Format::pair];
+  __device__ __forceinline__ Places places(int first) const {
+    Places at;
+    NLCL_UNROLL
+    for (int i = 0; i < AtOnce; ++i)
+      at.row[i] = (first + i * step()) / columns_, at.column[i] = (first + i * step()) % columns_;
+    return at;
+  }
+  __device__ __forceinline__ void fetch(const PixelReader<Source>& x, int top, int left, int c,
+                                        const Places& at) {
+    if (x.channels % 4 != 0) return;
+    NLCL_UNROLL
+    for (int i = 0; i < AtOnce; ++i) {
+      NLCL_UNROLL
+      for (int h = 0; h < Format::pair; ++h)
+        fetched_[i][h] = x.template fetch<4>(top + at.row[i] + h * below_, left + at.column[i], c);
+    }
+  }
+
+  int columns_, below_;
+  Places first_;
+  decltype(Source{}.template fetch<4>(0)) fetched_[AtOnce][Format::pair];
 };
 
 // partial: [parts, depth, out]
@@ -179,8 +207,8 @@ __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
   Sums<4> sums[WeightTile::units]{};
   const auto first_tile = static_cast<int>(Index{p.tiles} * part / p.parts);
   const auto last_tile = static_cast<int>(Index{p.tiles} * (part + 1) / p.parts);
-  TileReads<Format, 4> x_reads;
-  TileReads<Format, 2> dy_reads;
+  TileReads<Format, Source, 4> x_reads(p.columns, rows);
+  TileReads<Format, DySource, 2> dy_reads(columns, rows);
   // body(x, its first row and column, dy, the same), of a tile.
   const auto of_tile = [&](int tile, const auto& body) {
     const int n = tile / (p.tiles_down * p.tiles_across), within = tile % (p.tiles_down * p.tiles_across);
@@ -190,8 +218,8 @@ __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
   };
   const auto fetch = [&](int tile) {
     of_tile(tile, [&](const auto& x_reader, int x_top, int x_left, const auto& dy_reader, int top, int left) {
-      if (!p.windows) x_reads.fetch(x_reader, x_top, x_left, c + slot * 4, p.columns, rows);
-      dy_reads.fetch(dy_reader, top, left, o + slot * 4, columns, rows);
+      if (!p.windows) x_reads.fetch(x_reader, x_top, x_left, c + slot * 4);
+      dy_reads.fetch(dy_reader, top, left, o + slot * 4);
     });
   };
 
@@ -199,7 +227,7 @@ __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
   for (int tile = first_tile; tile < last_tile; ++tile) {
     block_sync();  // the last tile is not needed any more
     of_tile(tile, [&](const auto& x_reader, int x_top, int x_left, const auto& dy_reader, int top, int left) {
-      if (!p.windows) x_reads.store(x_reader, x_top, x_left, c + slot * 4, p.rows, p.columns, rows, x_tile);
+      if (!p.windows) x_reads.store(x_reader, x_top, x_left, c + slot * 4, p.rows, x_tile);
       for (int i = 0; p.windows && i < p.units_per_block; ++i) {
         const WindowNumbers<4> numbers(s, (first_unit + i) * 32 + slot * 4);
         for (int pixel = thread().x / 8; pixel < rows * columns; pixel += threads / 8) {
@@ -211,7 +239,7 @@ __global__ void __launch_bounds__(WeightTile::most_warps* warp_size)
           x_tile[(i * rows * columns + pixel) * pitch + slot] = slot_of_pixels<Format>(v);
         }
       }
-      dy_reads.store(dy_reader, top, left, o + slot * 4, rows, columns, rows, dy_tile);
+      dy_reads.store(dy_reader, top, left, o + slot * 4, rows, dy_tile);
     });
     block_sync();
     if (tile + 1 < last_tile) fetch(tile + 1);  // while this one is multiplied
