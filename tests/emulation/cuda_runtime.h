@@ -364,8 +364,6 @@ enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 
 namespace emulation {
 
-inline constexpr std::size_t shared_by_default = 48 << 10;
-
 // How much dynamic shared memory a kernel has been allowed on a device, if anybody has asked.
 inline std::optional<std::size_t>& allowed_shared(const void* kernel, int device) {
   static std::map<std::pair<const void*, int>, std::optional<std::size_t>> allowed;
@@ -442,12 +440,12 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
     const emulation::Device::Open open(device);
     try {
       emulation::Execution::instance().run(
-          grid, block, shared, most_shared,
+          grid, block, shared,
           [](const void* raw) {
             const Closure& self = *static_cast<const Closure*>(raw);
             std::apply(self.kernel, *self.values);
           },
-          &closure);
+          &closure, most_shared);
     } catch (const emulation::KernelError& error) {
       std::string message = error.what();
       if (is_recorded) message = "kernel " + std::string(name) + ": " + message;

@@ -74,6 +74,8 @@ struct Thread {
   unsigned groups = 0;         // of copies that are closed
 };
 
+inline constexpr std::size_t shared_by_default = 48 << 10;  // bytes that a block may have unasked
+
 class Execution {
  public:
   static Execution& instance() {
@@ -83,8 +85,8 @@ class Execution {
 
   // All blocks of a grid, each with `shared_bytes` of dynamic shared memory and at most `most_shared` in all.
   // `call(closure)` runs the kernel for one thread.
-  void run(const dim3& grid, const dim3& block, std::size_t shared_bytes, std::size_t most_shared,
-           void (*call)(const void*), const void* closure) {
+  void run(const dim3& grid, const dim3& block, std::size_t shared_bytes, void (*call)(const void*),
+           const void* closure, std::size_t most_shared = shared_by_default) {
     gridDim = grid, blockDim = block;
     call_ = call, closure_ = closure;
     ++launches_;

@@ -52,10 +52,6 @@ inline Tensor<float> conv2d_compute(const Conv2dShape& s, const Tensor<float>& x
   const auto tiles = [&]<class Tile>() {
     with_format(choice.precision, [&]<class Format>() {
       const TilePlan p = tile_plan<Tile>(s, Format::pair);
-      if constexpr (std::is_same_v<Tile, NarrowTile>)
-        if (is_block_convolution(s))
-          return launch_block<Format>(s, block_plan(s), source, packed_weight<Format, Tile>(s, p, weight),
-                                      bias, to);
       launch_tiles<Format, Tile>(s, p, source, packed_weight<Format, Tile>(s, p, weight), bias, to);
     });
   };
@@ -71,6 +67,11 @@ inline Tensor<float> conv2d_compute(const Conv2dShape& s, const Tensor<float>& x
       break;
     case Conv2dKernel::deep_dot_3:
       launch_dot<DotTile<3, 32, 1>>(s, source, weight, bias, to);
+      break;
+    case Conv2dKernel::block_tiles:
+      with_format(choice.precision, [&]<class Format>() {
+        launch_block<Format>(s, block_plan(s), source, block_panels<Format>(s, weight), bias, to);
+      });
       break;
     case Conv2dKernel::narrow_tiles:
       tiles.template operator()<NarrowTile>();

@@ -268,9 +268,7 @@ class BlockConvolutions {
   template <class Source, class Result>
   void run(const Conv2dShape& s, const Source& x, const Tensor<float>& weight, const Tensor<float>& bias,
            const Result& y) const {
-    launch_block<Format>(s, plan_, x,
-                         packed_weight<Format, NarrowTile>(s, tile_plan<NarrowTile>(s, Format::pair), weight),
-                         bias, y);
+    launch_block<Format>(s, plan_, x, block_panels<Format>(s, weight), bias, y);
   }
 
   Shape x_;

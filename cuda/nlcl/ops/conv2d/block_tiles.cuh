@@ -23,22 +23,24 @@ struct BlockTile : NarrowTile {
   static constexpr int seen_columns = columns + taps - 1, seen = (rows + taps - 1) * seen_columns;  // pixels
   static constexpr int width = 4 * Format::pair;  // channels of a slot
   static constexpr int planes = tile_channels / (4 * width);
-  static constexpr int x_slots = 4 * seen, tap_slots = panel_slots;
-  static constexpr int weight_slots = planes * taps * taps * tap_slots;
+  static constexpr int x_slots = 4 * seen, weight_slots = planes * taps * taps * panel_slots;
   static constexpr int shared_slots = x_slots + weight_slots;
 };
-
-inline bool is_block_convolution(const Conv2dShape& s) {
-  return s.in == tile_channels && s.out == tile_channels && s.kernel_height == 3 && s.kernel_width == 3 &&
-         s.stride == 1 && s.spread == 1 && s.top == 1 && s.left == 1;
-}
 
 struct BlockPlan {
   int tiles_down, tiles_across;  // of an image
   int tiles, tiles_per_block;
-  bool backward =
-      false;  // the last tile first: who reads what has just been written finds its end in the L2 cache
+  bool backward = false;  // the last tile first: of what has just been written the end is in the L2 cache
 };
+
+inline BlockPlan block_plan(const Conv2dShape& s) {
+  BlockPlan p{};
+  p.tiles_down = ceil_divide(s.out_height, NarrowTile::rows);
+  p.tiles_across = ceil_divide(s.out_width, NarrowTile::columns);
+  p.tiles = s.batch * p.tiles_down * p.tiles_across;
+  p.tiles_per_block = std::clamp(p.tiles / 512, 1, 8);  // four blocks to a multiprocessor of a large device
+  return p;
+}
 
 // A plane of the pixels that the tile at (top, left) sees. Four threads read a pixel, each the same channels of every one of
 // its pixels, some of which are on their way at once: memory answers late.
@@ -147,15 +149,6 @@ __global__ void __launch_bounds__(NarrowTile::threads, Format::blocks)
       added = 0;
     }
   }
-}
-
-inline BlockPlan block_plan(const Conv2dShape& s) {
-  BlockPlan p{};
-  p.tiles_down = ceil_divide(s.out_height, NarrowTile::rows);
-  p.tiles_across = ceil_divide(s.out_width, NarrowTile::columns);
-  p.tiles = s.batch * p.tiles_down * p.tiles_across;
-  p.tiles_per_block = std::clamp(p.tiles / 512, 1, 8);  // four blocks to a multiprocessor of a large device
-  return p;
 }
 
 }  // namespace nlcl::cuda

@@ -70,6 +70,10 @@ void launch_tiles(const Conv2dShape& s, const TilePlan& p, const Source& x, cons
 }
 
 // The same for a convolution of residual blocks.
+template <class Format>
+Tensor<float> block_panels(const Conv2dShape& s, const Tensor<float>& weight) {
+  return packed_weight<Format, NarrowTile>(s, tile_plan<NarrowTile>(s, Format::pair), weight);
+}
 template <class Format, class Source, class Result>
 void launch_block(const Conv2dShape& s, const BlockPlan& p, const Source& x, const Tensor<float>& panels,
                   const Tensor<float>& bias, const Result& y) {
