@@ -29,6 +29,15 @@ __device__ __forceinline__ const Vector<Width>& numbers(const Vector<Width>& fet
   return fetched;
 }
 
+// What is read of two tensors at one place.
+template <class A, class B>
+struct Both {
+  A first;
+  B second;
+};
+template <class A, class B>
+Both(A, B) -> Both<A, B>;
+
 template <int Width>
 __device__ void store(float* to, const Vector<Width>& value) {
   *reinterpret_cast<Vector<Width>*>(to) = value;

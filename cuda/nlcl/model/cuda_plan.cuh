@@ -51,29 +51,24 @@ struct ResidualSource {
   Number* sum;  // where it is kept; may be null
 
   template <int Width>
-  struct Fetched {
-    decltype(cuda::fetch<Width>(static_cast<const Number*>(nullptr))) x, y;
-  };
-
-  template <int Width>
   __device__ __forceinline__ auto channels(int n, int c) const {
     return norm.template channels<Width>(n, c);
   }
   template <int Width>
-  __device__ __forceinline__ Fetched<Width> fetch(Index offset) const {
-    return {skip.template fetch<Width>(offset), norm.template fetch<Width>(offset)};
+  __device__ __forceinline__ auto fetch(Index offset) const {
+    return Both{skip.template fetch<Width>(offset), norm.template fetch<Width>(offset)};
   }
-  template <int Width>
-  __device__ __forceinline__ Vector<Width> value(const Fetched<Width>& fetched,
+  template <class Fetched, int Width>
+  __device__ __forceinline__ Vector<Width> value(const Fetched& fetched,
                                                  const ScaleShift<Width>& channels) const {
-    Vector<Width> value = norm.value(fetched.y, channels);
-    const Vector<Width> x = numbers(fetched.x);
+    Vector<Width> value = norm.value(fetched.second, channels);
+    const Vector<Width> x = numbers(fetched.first);
     NLCL_UNROLL
     for (int k = 0; k < Width; ++k) value[k] += x[k];
     return value;
   }
-  template <int Width>
-  __device__ __forceinline__ void keep(Index offset, const Fetched<Width>& fetched,
+  template <class Fetched, int Width>
+  __device__ __forceinline__ void keep(Index offset, const Fetched& fetched,
                                        const ScaleShift<Width>& channels) const {
     if (sum) store(sum + offset, value(fetched, channels));
   }

@@ -73,15 +73,6 @@ struct ReadThroughLeaky {
 
 // ---- Forward ----
 
-// What a pass needs of two tensors at one place.
-template <class A, class B>
-struct Both {
-  A first;
-  B second;
-};
-template <class A, class B>
-Both(A, B) -> Both<A, B>;
-
 // to[i] = finish((x[i] - mean) * r, finish.read(i), i); `to` may be x.
 template <int Width, class Number, class Finish>
 __global__ void normalize(ImageStrips s, const Number* x, const float* mean, const float* inverse_deviation,

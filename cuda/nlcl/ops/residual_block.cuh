@@ -126,26 +126,20 @@ struct SecondGradient {
   Number* kept;
 
   template <int Width>
-  struct Fetched {
-    Vector<Width> dy;
-    decltype(ReadSecondNorm<Number>{}.template fetch<Width>(0)) normalized;
-  };
-
-  template <int Width>
   __device__ __forceinline__ auto channels(int n, int c) const {
     return norm.template channels<Width>(n, c);
   }
   template <int Width>
-  __device__ __forceinline__ Fetched<Width> fetch(Index offset) const {
-    return {cuda::fetch<Width>(dy + offset), normalized.template fetch<Width>(offset)};
+  __device__ __forceinline__ auto fetch(Index offset) const {
+    return Both{cuda::fetch<Width>(dy + offset), normalized.template fetch<Width>(offset)};
   }
-  template <int Width>
-  __device__ __forceinline__ Vector<Width> value(const Fetched<Width>& fetched,
+  template <class Fetched, int Width>
+  __device__ __forceinline__ Vector<Width> value(const Fetched& fetched,
                                                  const NormGradient::Channels<Width>& channels) const {
-    return channels(fetched.dy, numbers(fetched.normalized));
+    return channels(fetched.first, numbers(fetched.second));
   }
-  template <int Width>
-  __device__ __forceinline__ void keep(Index offset, const Fetched<Width>& fetched,
+  template <class Fetched, int Width>
+  __device__ __forceinline__ void keep(Index offset, const Fetched& fetched,
                                        const NormGradient::Channels<Width>& channels) const {
     store(kept + offset, value(fetched, channels));
   }
@@ -159,26 +153,21 @@ struct FirstGradient {
   Number* kept;
 
   template <int Width>
-  struct Fetched {
-    decltype(cuda::fetch<Width>(static_cast<const Number*>(nullptr))) normalized, hidden;
-  };
-
-  template <int Width>
   __device__ __forceinline__ auto channels(int n, int c) const {
     return norm.template channels<Width>(n, c);
   }
   template <int Width>
-  __device__ __forceinline__ Fetched<Width> fetch(Index offset) const {
-    return {cuda::fetch<Width>(normalized + offset), cuda::fetch<Width>(hidden + offset)};
+  __device__ __forceinline__ auto fetch(Index offset) const {
+    return Both{cuda::fetch<Width>(normalized + offset), cuda::fetch<Width>(hidden + offset)};
   }
-  template <int Width>
-  __device__ __forceinline__ Vector<Width> value(const Fetched<Width>& fetched,
+  template <class Fetched, int Width>
+  __device__ __forceinline__ Vector<Width> value(const Fetched& fetched,
                                                  const NormGradient::Channels<Width>& channels) const {
-    const Vector<Width> n = numbers(fetched.normalized);
-    return channels(through_relu(n, numbers(fetched.hidden)), n);
+    const Vector<Width> n = numbers(fetched.first);
+    return channels(through_relu(n, numbers(fetched.second)), n);
   }
-  template <int Width>
-  __device__ __forceinline__ void keep(Index offset, const Fetched<Width>& fetched,
+  template <class Fetched, int Width>
+  __device__ __forceinline__ void keep(Index offset, const Fetched& fetched,
                                        const NormGradient::Channels<Width>& channels) const {
     store(kept + offset, value(fetched, channels));
   }

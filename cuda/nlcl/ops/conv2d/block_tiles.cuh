@@ -53,8 +53,8 @@ __device__ __forceinline__ void read_block_plane(const Conv2dShape& s, const Sou
   constexpr int registers = Tile::planes == 1 ? 48 : 24;  // for them: the sums of an earlier plane need many
   constexpr int at_once = std::clamp(registers * 4 / static_cast<int>(sizeof(Fetched)), 1, reads);
 
-  const int reader =
-      anew(static_cast<int>(thread().x)) / 4;  // 11 places are no numbers to keep while products are summed
+  // 11 places are no numbers to keep while products are summed.
+  const int reader = anew(static_cast<int>(thread().x)) / 4;
   const int slot = thread().x % 4, c = (plane * 4 + slot) * width;
   const Index image = Index{n} * s.height * s.width * tile_channels + c;
   const auto channels = x.template channels<width>(n, c);
@@ -123,8 +123,9 @@ __global__ void __launch_bounds__(NarrowTile::threads, Format::blocks)
         copy_wait<0>();
       }
       block_sync();
-      NLCL_NO_UNROLL  // the loads of a further tap would take registers from the sums
-          for (int tap = 0; tap < Tile::taps * Tile::taps; ++tap) {
+      // The loads of a further tap would take registers from the sums.
+      NLCL_NO_UNROLL
+      for (int tap = 0; tap < Tile::taps * Tile::taps; ++tap) {
         const int row = first_row + tap / Tile::taps, column = lane() / 4 + tap % Tile::taps;
         const auto place = [&, start = (row * Tile::seen_columns + column) * 4](int group) {
           return start + (8 * group / Tile::columns * Tile::seen_columns + 8 * group % Tile::columns) * 4;
